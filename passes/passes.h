@@ -1,0 +1,63 @@
+/* The passes and their order (passes.def), and the one function that runs them all. */
+#ifndef NNCC_PASSES_H
+#define NNCC_PASSES_H
+
+#include "ir/ast.h"
+#include "ir/graph.h"
+#include "ir/loops.h"
+
+enum pass_level { LEVEL_GRAPH, LEVEL_LOOPS, LEVEL_POLY, LEVEL_AST };
+
+/* What every pass may ask: one pointer travels through the compiler. */
+struct compile {
+    struct diag *diag;
+    struct intern *names;
+    int opt_level; // 0, 1, 2
+    bool strict;
+};
+
+/* GRAPH passes edit the graph in place. False after user errors (only infer and lower have them). */
+bool pass_infer(struct compile *c, struct graph *g);   // types and shapes; small constant results folded as they appear
+bool pass_fold(struct compile *c, struct graph *g);    // nodes whose operands are all constant: lower, interpret, replace
+bool pass_expand(struct compile *c, struct graph *g);  // compound operators become their bodies
+bool pass_rewrite(struct compile *c, struct graph *g); // rules.def until nothing matches
+bool pass_clean(struct compile *c, struct graph *g);   // dead nodes, equal nodes, identities
+
+/* graph -> loops; the graph must be typed. NULL after user errors (an operator form that cannot be lowered). */
+struct loops *loops_from_graph(struct compile *c, const struct graph *g);
+/* loops -> ast in source order: the oracle. */
+struct ast *ast_from_loops(struct compile *c, const struct loops *l);
+bool pass_arena(struct compile *c, struct ast *a); // arena_plan
+
+/* Computes all results of one node whose operands are constants (or that reads shapes only): out[k] gets bytes in g's arena, the
+ * value becomes a constant. False when the node cannot be evaluated (sub-graphs, run-time errors): it stays. */
+bool fold_node(struct compile *c, struct graph *g, struct node *n);
+
+/* One row of passes.def. */
+struct pass_info {
+    enum pass_level level;
+    const char *name;
+    int min_opt; // runs from this -O on
+    const char *doc;
+};
+const struct pass_info *pass_list(int *count);
+
+/* What the driver wants of a run through the passes. */
+struct pipeline_options {
+    const char *dump;     // comma-separated pass names or "all"; NULL: none
+    const char *dump_dir; // default "."
+    const char *stop;     // stop after this pass and print its IR
+    const char *start;    // input is a dump taken after this pass
+    const char *skip;     // comma-separated
+    bool time;            // print the time of each pass to stderr
+};
+/* What comes out: the ast, or the text of the IR where `stop` ended. */
+struct pipeline_result {
+    struct ast *ast; // NULL when stopped earlier or failed
+    struct str text; // with stop
+};
+/* Runs passes.def on a graph, or on the dump `text` when opt->start is set. False after errors, all reported. Frees the IRs it consumed. */
+bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct graph *g, const char *file,
+                  const char *text, size_t len, struct pipeline_result *out);
+
+#endif
