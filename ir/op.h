@@ -52,7 +52,7 @@ struct op_table {
 const struct op_table *op_tables(void);
 /* The row, or NULL. domain "" and "ai.onnx" are the same. */
 const struct op *op_find(const char *domain, const char *name);
-#define OP_NEWEST_OPSET 26 // of ONNX's own domain; later ones are refused by number
+#define OP_NEWEST_OPSET 28 // of ONNX's own domain; later ones are refused by number
 
 /* ---- parsed rows (cheap to parse, done on use) ---- */
 
