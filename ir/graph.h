@@ -69,6 +69,8 @@ struct node {
     int num_out;
     struct attr *attrs; // as the model gives them; absent ones take the row's default (node_attr_*)
     int num_attrs;
+    const struct attr *defaults; // what the row gives to absent ones, for node_* alone; set by graph_set_op
+    int num_defaults;
     struct loc loc;
     struct node *prev, *next;
 };
@@ -102,6 +104,7 @@ struct value *graph_add_ints(struct graph *g, const int64_t *v, int n); // an i6
 struct node *graph_add_node(struct graph *g, struct node *before, const struct op *op, struct value *const *in,
                             int num_in, struct value *const *out, int num_out, const struct attr *attrs,
                             int num_attrs, struct loc loc);
+void graph_set_op(struct graph *g, struct node *n, const struct op *op); // makes n a node of another row
 void graph_remove_node(struct graph *g, struct node *n); // its results must have no uses left
 /* Every use of `from` (operands, graph outputs, captured uses in subgraphs) becomes `to`. */
 void graph_replace_value(struct graph *g, struct value *from, struct value *to);

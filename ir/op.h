@@ -20,12 +20,10 @@
 #include "ir/base.h"
 #include "ir/diag.h"
 #include "ir/dtype.h"
+#include "ir/graph.h"
 
-struct graph;
 struct infer;
 struct lower;
-struct node;
-struct str;
 
 enum op_flag {
     OP_SHAPE_ONLY = 1, // results depend on the operands' shapes alone: constant once they are known
@@ -76,6 +74,11 @@ void op_type_print(struct str *s, const struct op *op, const char *name, int len
 bool op_check(const struct node *n, struct diag *d);
 /* The default of attribute `name` (its text in the row, len long); false when the row lists none. */
 bool op_attr_default(const struct op *op, const char *name, const char **text, int *len);
+
+/* Kind of attribute `name` in the row; false when the row lists none. */
+bool op_attr_kind(const struct op *op, const char *name, enum attr_kind *kind);
+/* The row's defaults as attributes in arena a. */
+const struct attr *op_parse_defaults(const struct op *op, struct arena *a, struct intern *names, int *num);
 
 /* The support table: operator, domain, since, types, meaning, doc; one line each. */
 void op_print_table(struct str *s);
