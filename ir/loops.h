@@ -17,8 +17,11 @@
  *     require[i: 3]: a9[i] == a10[i] @ "reshape"
  *
  * An array is written once per element (one statement, several with disjoint boxes, or one per t of a seq). A `view` is another shape of the same
- * row-major storage. A layout maps the logical index to physical storage: `layout [0/1%1p1, 1/16, 2, 3, 1%16]` lists physical dimensions outermost first,
- * each logical dimension / divisor % modulus (absent: 1, none), `p` a padded size. */
+ * row-major storage. A layout maps the logical index to physical storage: `layout [0, 1/16 pad 4, 2, 3, 1%16]` lists physical dimensions outermost first,
+ * each logical dimension / divisor % modulus (absent: 1, none), `pad` its size when that is more than what is needed.
+ *
+ * Arrays may have any name; a name of the form a<k> belongs to array k (so with S<k> and statement k). All locations of a text
+ * share the file in its first line: loops "digits" file "digits.onnx". */
 #ifndef NNCC_IR_LOOPS_H
 #define NNCC_IR_LOOPS_H
 
@@ -104,10 +107,17 @@ int loops_add_const(struct loops *l, enum dtype t, int rank, const int64_t *dims
                     const char *onnx_name); // data borrowed
 int loops_add_view(struct loops *l, int of, int rank, const int64_t *dims);
 struct stmt *loops_add_stmt(struct loops *l, struct stmt_list *list, enum stmt_kind kind, struct loc loc);
+/* Range of an expression over symbols, each in [0, max]; false when unknown. */
+bool symbols_range(const struct symbol *symbols, int n, const struct expr *e, int64_t *lo, int64_t *hi);
+/* An extent's value at the symbols' maxima; -1 when it has none or may be negative. */
+int64_t loops_extent(const struct loops *l, const struct expr *e);
 /* The array whose storage `array` uses. */
 int loops_root(const struct loops *l, int array);
 /* Elements of an array at the symbols' maxima, its layout's padding included. */
 int64_t loops_elements(const struct loops *l, int array);
+bool array_elements(const struct loops *l, const struct array *a, int64_t *out); // the same; false when that is no int64
+/* Physical size of one dimension of a's layout, at the maxima. */
+int64_t layout_dim_size(const struct loops *l, const struct array *a, const struct layout_dim *d);
 
 void loops_print(struct str *s, const struct loops *l, struct constant_pool *pool);
 struct loops *loops_read(const char *file, const char *text, size_t len, struct intern *names,
