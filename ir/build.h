@@ -15,6 +15,12 @@
 #include "ir/loops.h"
 #include "ir/op.h"
 
+/* An open seq or if: where its successors go, and itself. */
+struct build_scope {
+    struct stmt_list *outer;
+    struct stmt *stmt;
+};
+
 /* The state of lowering one graph. */
 struct lower {
     struct loops *loops;
@@ -24,12 +30,13 @@ struct lower {
     int *array_of;         // [graph->next_id]: array of a value, -1: none yet
     const struct node *node; // being lowered
     struct stmt_list *into;  // where statements go: the body of loops, a seq, a branch
+    vec(struct build_scope) scopes; // open build_seq and build_if, innermost last; empty between nodes
 };
 
 /* ---- operands ---- */
 
 int l_in(struct lower *l, int k);  // array of operand k; a bug when absent
-int l_out(struct lower *l, int k); // array of result k; a fresh temporary when the result is not wanted
+int l_out(struct lower *l, int k); // array of result k; a bug when it is not wanted (node_has_out)
 const struct array *l_array(const struct lower *l, int array);
 enum dtype l_type(const struct lower *l, int array);
 int l_rank(const struct lower *l, int array);
@@ -40,20 +47,25 @@ int l_const_index(struct lower *l, const int64_t *v, int n); // an i64[n] table 
 
 /* ---- nests: the iterators and the one statement of a loop nest ---- */
 
+#define NEST_MAX_ITERS 128 // of a statement, and of its reduce
+
 struct nest {
     struct lower *l;
-    vec(struct iter) iters;            // of the statement
-    const struct expr **at;            // [iters.len]: the iterators as expressions
-    vec(struct iter) over;             // of the reduce being built
+    vec(struct iter) iters; // of the statement
+    const struct expr **at; // [NEST_MAX_ITERS]: the iterators so far as expressions
+    vec(struct iter) over;  // of the reduce being built
 };
 struct nest *nest_new(struct lower *l);
 struct nest *nest_over(struct lower *l, int array); // iterators i0, i1 … over all dimensions of the array
 const struct expr *nest_iter(struct nest *s, int64_t extent);   // appends an iterator, returns it
 const struct expr *nest_reduce_iter(struct nest *s, int64_t extent); // appends a reduction iterator r0, r1 …
-/* reduce(monoid, over…, body); ends the list of reduction iterators. Without any, the body itself when the list is empty would be wrong: extents of 1 stay. */
+/* reduce(monoid, over…, body), accumulated in the type of body; ends the list of reduction iterators. Without any (a sum over
+ * no dimension) the body itself. */
 const struct expr *nest_reduce(struct nest *s, enum func monoid, const struct expr *body);
 /* Ends the nest: array[index…] = rhs (one index per dimension of the array). */
 void nest_store(struct nest *s, int array, const struct expr *const *index, const struct expr *rhs);
+/* Ends the nest as a run-time test: cond (bool) must hold for all iterators, else NNCC_E_SHAPE. */
+void nest_require(struct nest *s, const struct expr *cond);
 
 /* ---- expressions ---- */
 
@@ -71,6 +83,8 @@ const struct expr *x_broadcast(struct lower *l, int array, const struct expr *co
 /* Guarded load: index[d] may leave the array in dimensions where `may[d]`; pad there. */
 const struct expr *x_padded(struct lower *l, int array, const struct expr *const *index, const bool *may,
                             const struct expr *pad);
+/* Any integer value as an index that is known to lie in [lo, hi]: clamped there, which is the proof. */
+const struct expr *x_clamp(struct lower *l, const struct expr *value, int64_t lo, int64_t hi);
 /* An index from a value as ONNX means it: negative counts from the end, outside [-n, n) is a run-time NNCC_E_INDEX. */
 const struct expr *x_check_index(struct lower *l, const struct expr *value, int64_t n);
 
@@ -85,11 +99,24 @@ void build_copy(struct lower *l, int to, int from);    // same shape, element by
 void build_reshape_copy(struct lower *l, int to, int from); // same elements in row-major order, another shape
 /* Result k is operand j's storage under another shape where possible (a view), else a copy. */
 void build_view(struct lower *l, const struct node *n, int k, int j);
-struct stmt *build_seq(struct lower *l, int64_t extent, const struct expr **t); // statements go into it until build_end
-void build_end(struct lower *l);
+void build_seq(struct lower *l, int64_t extent, const struct expr **t); // statements go into it until build_end
+void build_if(struct lower *l, const struct expr *cond); // then-branch until build_else or build_end
+void build_else(struct lower *l);
+void build_end(struct lower *l); // of the innermost build_seq or build_if
 /* A call of a routine with whole arrays. */
 void build_call(struct lower *l, const char *routine, const int *reads, int num_reads, const int *writes,
                 int num_writes, const int64_t *params, int num_params);
+
+/* One statement over result 0 from a row's expression text (ir/op.h); also for lowering functions that choose among texts. Operand and
+ * attribute names and type variables of the row are bound. A variadic operand folds over `x` (so far) and `y` (next). */
+void build_elementwise(struct lower *l, const char *text);
+/* The same with reduce(m, …) over the dimensions in `reduced` of operand 0; `count` is the number of its elements. Written to `out`, whose
+ * shape is result 0's; `M`, if not -1, is an array of that shape that the text names M. Bool operands are read as u8. */
+void build_reduction(struct lower *l, const bool *reduced, const char *text, int out, int m);
+
+/* Calls one(l, set of reduced dimensions) for the node's axes; when run-time axes leave several sets, for each in a chain of ifs that compares
+ * operand 1, ending in NNCC_E_SHAPE. */
+void build_reduced(struct lower *l, void (*one)(struct lower *l, const bool *reduced));
 
 /* What lower does for rows with an expression (called by passes/lower.c). */
 void lower_elementwise(struct lower *l, const struct node *n);
