@@ -22,7 +22,7 @@
  *     if b5[0] { … } else { … }
  *     require b6[0] == 3i64 else SHAPE
  *     call topk(b1, b2; b3, b4; 5, 1)
- *     tile (m: 6<=c4 row, n: 32 vec, k: 512 red) b3[b + 128*m + n] = reduce(add, [k], b0[…] * b1[…])
+ *     tile (m: 6<=c4 row, n: 32 vec, k: 512 red) b3[128*m + n] = max(reduce(add, [k: 512], b0[512*m + k] * b1[32*k + n]), 0.0)
  *
  * Sub-byte buffers: a load extracts the element; a store of one element changes its bits only (stores of neighbours stay sequential). A `check` that fails
  * clamps, and the function returns NNCC_E_INDEX after the nest. */
