@@ -2,7 +2,7 @@
  * known (or, before `infer`, unknown); constants are values with bytes; subgraphs belong to their node and captured values
  * are ordinary values of the outer graph.
  *
- *     graph "digits"
+ *     graph "digits" file "model.onnx"
  *     input %0: f32[1,1,8,8] "input"
  *     const %1: f32[16,1,3,3] = @af63bd4c8601b7df:576 "features.0.weight"
  *     const %2: i64[2] = {1, -1}
@@ -10,7 +10,8 @@
  *     %4: f32[1,8], %5: i64[1,8] = TopK(%3, %2) axis=1 @ "top"
  *     output %4 "scores"
  *
- * `_` is an absent optional operand. An unknown type prints as `?`, an unknown shape as `f32?`. Attributes: ints 1, floats 1.0, strings "s", lists [1,2],
+ * `_` is an absent optional operand. An unknown type prints as `?`, an unknown shape as `f32?`; before infer, `%3: ? declared [1,?]` is what the model declares. A node without results is
+ * its call alone. Attributes: ints 1, floats 1.0, strings "s", lists [1,2],
  * tensors f32[2]{1.0, 2.0}, subgraphs { … }. Operators outside ONNX's own domain print as "com.microsoft".QLinearAdd(…). */
 #ifndef NNCC_IR_GRAPH_H
 #define NNCC_IR_GRAPH_H
