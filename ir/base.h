@@ -1,8 +1,9 @@
 /* What every folder uses: arenas, growable vectors, interned strings, a string map, a string
  * builder and overflow-checked size arithmetic. Nothing here knows about networks.
  *
- * Memory: an IR lives in one `struct arena` and dies with it; nothing inside is freed one by one.
- * Running out of memory prints a message and exits with code 70, so no caller checks for NULL. */
+ * Memory: an IR lives in one `struct arena` and dies with it; nothing inside is freed one by
+ * one. Running out of memory prints a message and exits with code 70, so no caller checks for
+ * NULL. */
 #ifndef NNCC_IR_BASE_H
 #define NNCC_IR_BASE_H
 
@@ -33,13 +34,13 @@ void arena_free(struct arena *a); // frees every block; the arena is empty and r
 
 /* ---- vec: a growable array in an arena: `vec(int) xs = {0}; vec_push(a, &xs, 3);` ---- */
 
-#define vec(T)                                                                                   \
-    struct {                                                                                     \
-        T *data;                                                                                 \
-        int len, cap;                                                                            \
+#define vec(T)                                                                                 \
+    struct {                                                                                   \
+        T *data;                                                                               \
+        int len, cap;                                                                          \
     }
-#define vec_push(a, v, x)                                                                        \
-    ((v)->data = vec_grow((a), (v)->data, (v)->len, &(v)->cap, sizeof *(v)->data),               \
+#define vec_push(a, v, x)                                                                      \
+    ((v)->data = vec_grow((a), (v)->data, (v)->len, &(v)->cap, sizeof *(v)->data),             \
      (v)->data[(v)->len++] = (x))
 /* Room for one more element; the old storage stays in the arena. */
 void *vec_grow(struct arena *a, void *data, int len, int *cap, size_t size);
@@ -61,8 +62,8 @@ struct map {
     struct map_slot *slots; // malloc'd
     size_t count, cap;
 };
-/* The value cell of `key`, added with value 0 when new (then *added, if not NULL, is true). The key is not
- * copied: it must outlive the map. */
+/* The value cell of `key`, added with value 0 when new (then *added, if not NULL, is true). The
+ * key is not copied: it must outlive the map. The cell moves at the next map_put. */
 int64_t *map_put(struct map *m, const char *key, bool *added);
 int64_t *map_get(const struct map *m, const char *key); // NULL when absent
 void map_free(struct map *m);
@@ -76,7 +77,10 @@ struct str {
 void str_add(struct str *s, const char *text);
 void str_add_len(struct str *s, const char *text, size_t len);
 void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A double-quoted token: `"`, `\` and control characters escaped as \", \\, \xHH; read back by text.h. */
+void str_add_va(struct str *s, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
+/* A double-quoted token: `"`, `\` and control characters escaped as \", \\, \xHH; read back by
+ * text.h. */
 void str_add_quoted(struct str *s, const char *text);
 const char *str_cstr(struct str *s); // never NULL
 void str_free(struct str *s);
@@ -86,7 +90,8 @@ void str_free(struct str *s);
 /* *out = a * b (a + b); false on overflow of int64_t or a negative operand. */
 bool size_mul(int64_t a, int64_t b, int64_t *out);
 bool size_add(int64_t a, int64_t b, int64_t *out);
-/* Product of n extents; false on overflow or a negative extent. n = 0 gives 1. */
+/* Product of n extents; false on overflow or a negative extent. n = 0 gives 1; an extent of 0
+ * gives 0 in any order. */
 bool size_product(const int64_t *extents, int n, int64_t *out);
 uint64_t hash_bytes(const void *data, size_t len); // FNV-1a, 64 bit; the same on every machine
 
@@ -97,7 +102,8 @@ int64_t floor_mod(int64_t a, int64_t b); // b > 0; in [0, b)
 
 /* Whole file as bytes (malloc'd, NUL appended); NULL with errno set on failure. */
 char *file_read(const char *path, size_t *len);
-/* Writes path.tmp-PID, then renames over path: the file appears whole or not at all. False with errno set on failure. */
+/* Writes path.tmp-PID, then renames over path: the file appears whole or not at all (a device
+ * or pipe is written to directly). False with errno set on failure. */
 bool file_write(const char *path, const void *data, size_t len);
 
 #endif
