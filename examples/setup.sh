@@ -28,7 +28,7 @@ install_missing() {
     fi
     echo "installing:$missing"
     if [ "$(id -u)" -eq 0 ]; then
-        as_root='env'
+        as_root=
     elif command -v sudo >/dev/null; then
         as_root='sudo'
     else
@@ -38,7 +38,7 @@ install_missing() {
     mkdir -p "$out"
     # shellcheck disable=SC2086  # the list is meant to split
     { $as_root apt-get update &&
-        $as_root DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
     } >"$out/apt.log" 2>&1 || {
         tail -n 20 "$out/apt.log" >&2
         echo "installing failed; the whole log is $out/apt.log" >&2
