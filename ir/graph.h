@@ -24,6 +24,7 @@ struct op;    // ir/op.h
 struct node;
 struct graph;
 struct constant_pool;
+struct text;  // ir/text.h
 
 #define GRAPH_MAX_RANK 32 // models beyond are refused by the front end
 
@@ -140,6 +141,10 @@ void graph_print(struct str *s, const struct graph *g, struct constant_pool *poo
 /* NULL after errors (all reported through d with line numbers). */
 struct graph *graph_read(const char *file, const char *text, size_t len, struct intern *names,
                          const struct constant_pool *pool, struct diag *d);
+/* An attribute's value alone: a number, string, list, tensor or, when printing, a subgraph. Reading makes it the kind `want` where it can be
+ * that; false after an error. */
+void attr_print(struct str *s, const struct attr *a, struct constant_pool *pool);
+bool attr_read(struct text *t, enum attr_kind want, const struct constant_pool *pool, struct attr *a);
 /* The verifier: definitions before uses, unique ids, operand counts and attributes that fit the rows, known types and shapes if
  * `typed`, byte counts. Reports each violation; true when there is none. */
 bool graph_check(const struct graph *g, bool typed, struct diag *d);
