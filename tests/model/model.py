@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Whole networks through nncc: compile, build with two compilers, run under sanitizers, compare, look into the objects.
+
+  model.py --nncc PATH [--work DIR] [--models DIR] [--match REGEX] [--no-dumps]
+
+Runs the project's own networks (make.py), and every case of MODELS/real and MODELS/digits; MODELS is --models, else
+$NNCC_MODELS, else ../shared/models beside the checkout when there is one. A case is model.onnx and test_data_set_0/*.pb.
+For each accepted network:
+  - the C is the same on a second run of nncc, and compiles without a warning with gcc and clang-19 (-std=c99);
+  - it runs under gcc's sanitizers (without, above SANITIZED_MACS) on unaligned buffers, and its outputs agree;
+  - its object needs nothing but memcpy, memset and libm, and has no writable data;
+  - for the own and the digits networks, continuing from each dump gives the same C and header.
+A network that nncc refuses with a proper message is listed and counts as skipped; an own network may not be refused.
+"""
+import argparse
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.dirname(HERE))
+try:
+    import numpy as np
+    import onnx
+    import harness
+    import make
+except ImportError as e:
+    print("SKIP models: %s (tests/run.sh installs it)" % e)
+    sys.exit(77)
+
+SANITIZED_MACS = 100_000_000
+LIBM = "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs floor fma fmax fmin " \
+       "fmod hypot ldexp llrint llround log log10 log1p log2 lrint lround modf nearbyint nextafter pow remainder rint " \
+       "round scalbn sin sinh sqrt tan tanh tgamma trunc".split()
+ALLOWED = {"memcpy", "memset"} | {f + suffix for f in LIBM for suffix in ("", "f")}
+
+
+def load_pb(path):
+    t = onnx.TensorProto()
+    with open(path, "rb") as f:
+        t.ParseFromString(f.read())
+    return harness.as_array(t)
+
+
+def load_case(folder, group):
+    """The case in a folder, or None when it has no recorded outputs."""
+    def side(kind):
+        count = len(glob.glob(os.path.join(folder, "test_data_set_0", kind + "_*.pb")))
+        return [load_pb(os.path.join(folder, "test_data_set_0", "%s_%d.pb" % (kind, k))) for k in range(count)]
+
+    path = os.path.join(folder, "model.onnx")
+    inputs, outputs = side("input"), side("output")
+    if not os.path.exists(path) or not outputs:
+        return None
+    model = onnx.load(path, load_external_data=False)
+    name = re.sub(r"\W", "_", os.path.basename(folder))
+    case = harness.Case(name, path, harness.shape_flags(model, inputs), inputs, outputs)
+    case.group = group
+    case.quantised = any(n.op_type.endswith(("QuantizeLinear", "Integer")) or n.op_type.startswith("QLinear") for n in model.graph.node)
+    return case
+
+
+def close_enough(got, want):
+    """For quantised networks: a rounding tie early on moves correct results apart, so most elements must be close, none
+    far, without bias, and a clear winner stays the winner. None or a sentence."""
+    for i, (g, w) in enumerate(zip(got, want)):
+        x, y = g.astype(np.float64).ravel(), w.astype(np.float64).ravel()
+        span, e = y.max() - y.min(), np.abs(x - y)
+        if span == 0:
+            if e.max() > 1e-6 * max(1.0, np.abs(y).max()):
+                return "output %d: all elements should be equal, off by %.3g" % (i, e.max())
+            continue
+        if np.quantile(e, 0.99) > 0.04 * span or e.max() > 0.15 * span or abs((x - y).mean()) > 0.02 * span:
+            return "output %d: error up to %.3g of a range of %.3g" % (i, e.max(), span)
+        second, first = np.sort(y)[-2:] if y.size >= 4 else (0, 0)
+        if first - second > 0.1 * span and x.argmax() != y.argmax():
+            return "output %d: the largest is element %d, expected %d" % (i, x.argmax(), y.argmax())
+    return None
+
+
+def call(words, **more):
+    r = subprocess.run(words, capture_output=True, timeout=3000, **more)
+    return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def source_of(case, folder):
+    return read(os.path.join(folder, case.name + ".c")), read(os.path.join(folder, case.name + ".h"))
+
+
+def compiles(case, work, cc, flags):
+    """None, or a compiler's first words on the C."""
+    code, _, err = call([cc] + harness.WARNINGS + flags + ["-c", case.name + ".c", "-o", case.name + "." + cc + ".o"], cwd=work)
+    return None if code == 0 else "%s: %s" % (cc, err.strip().splitlines()[0] if err.strip() else code)
+
+
+def object_symbols(case, work):
+    """None, or what the object needs or has that it may not."""
+    path = os.path.join(work, case.name + ".gcc.o")
+    needs = {line.split()[-1] for line in call(["nm", "-u", path])[1].splitlines()} - {"_GLOBAL_OFFSET_TABLE_"}
+    if needs - ALLOWED:
+        return "needs " + ", ".join(sorted(needs - ALLOWED))
+    writable = [line for line in call(["objdump", "-t", path])[1].splitlines() if re.search(r" O (\.data|\.bss|\*COM\*)\s", line)]
+    return "has writable data: " + writable[0].split()[-1] if writable else None
+
+
+def same_again(case, nncc, work):
+    again = os.path.join(work, "again")
+    os.makedirs(again, exist_ok=True)
+    first = source_of(case, work)
+    if not case.compile(nncc, again) or source_of(case, again) != first:
+        return "a second run of nncc gives other C"
+    return None
+
+
+def same_from_dumps(case, nncc, work):
+    """Continuing from every dump gives the same bytes; None or what differs."""
+    dumps, out = os.path.join(work, "dumps"), os.path.join(work, "continued")
+    os.makedirs(dumps, exist_ok=True)
+    os.makedirs(out, exist_ok=True)
+    first = source_of(case, work)
+    if not case.compile(nncc, out, ["--dump=all", "--dump-dir=" + dumps]):
+        return "fails with --dump=all: %s" % case.messages[:1]
+    found = sorted(p for p in glob.glob(os.path.join(dumps, "*")) if re.search(r"\.(graph|loops|poly|ast)$", p))
+    if len(found) < 5:
+        return "only %d dumps" % len(found)
+    for path in found:
+        name = re.sub(r"^\d+-", "", os.path.splitext(os.path.basename(path))[0])
+        dump = harness.Case(case.name, path, [])
+        if not dump.compile(nncc, out, ["--start=" + name]):
+            return "cannot continue from %s: %s" % (os.path.basename(path), dump.messages[:1])
+        if source_of(case, out) != first:
+            return "continuing from %s gives other C" % os.path.basename(path)
+    case.figures["dumps"] = len(found)
+    return None
+
+
+def runs(case, work, sanitize):
+    """Builds and runs the case's C and compares the outputs."""
+    folder = os.path.join(work, "run")
+    flags = ["-O1"] + harness.SANITIZE if sanitize else ["-O2", "-g"]
+    words = harness.batch_build([case], work, folder, "gcc", harness.WARNINGS + flags)
+    if words is not None:
+        return "its C does not compile: %s" % words.strip().splitlines()[0]
+    case.why = None
+    harness.batch_run([case], folder)
+    if case.why and case.quantised and case.why.startswith("output "):
+        return harness.compare_outputs(case, os.path.join(folder, case.name + ".out"), close_enough)
+    return case.why
+
+
+def macs_of(case, work):
+    found = re.search(rb"_MACS\s+(\d+)", read(os.path.join(work, case.name + ".h")))
+    return int(found.group(1)) if found else 0
+
+
+def check(case, nncc, work, dumps):
+    """Everything about one accepted network; None or what is wrong. The first failing step ends it."""
+    steps = [lambda: same_again(case, nncc, work),
+             lambda: compiles(case, work, "gcc", ["-O1"]),
+             lambda: compiles(case, work, "clang-19", ["-O1"]) if shutil.which("clang-19") else None,
+             lambda: object_symbols(case, work),
+             lambda: runs(case, work, macs_of(case, work) <= SANITIZED_MACS),
+             lambda: same_from_dumps(case, nncc, work) if dumps and case.group != "real" else None]
+    for step in steps:
+        why = step()
+        if why:
+            return why
+    return None
+
+
+def one(case, nncc, work, dumps):
+    """Compiles and checks a case in a folder of its own, which goes when all is well."""
+    work = os.path.join(work, case.name)
+    os.makedirs(work)
+    if case.compile(nncc, work):
+        case.why = check(case, nncc, work, dumps)
+        case.code = 0
+    elif not case.refusal() and case.group != "own":
+        case.refused = case.messages[0].split(": error: ", 1)[-1]
+    else:
+        case.why = case.refusal() or "refused: " + case.messages[0]
+    if not case.why:
+        shutil.rmtree(work)
+    return case
+
+
+def find_cases(a, match):
+    """(cases, folders skipped for want of recorded outputs or of the corpus)."""
+    folders = [(f, "own") for f in make.write_all(os.path.join(a.work, "own"))]
+    models = a.models or os.environ.get("NNCC_MODELS") or os.path.join(ROOT, "..", "shared", "models")
+    if not os.path.isdir(models):
+        print("no corpus (set NNCC_MODELS): only the project's own networks run")
+    for group in ("real", "digits"):
+        folders += [(os.path.dirname(p), group) for p in sorted(glob.glob(os.path.join(models, group, "*", "model.onnx")))]
+    cases = [load_case(f, group) for f, group in folders if re.search(match, os.path.basename(f))]
+    return [c for c in cases if c], sum(c is None for c in cases)
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--nncc", required=True)
+    ap.add_argument("--work", default="model-work")
+    ap.add_argument("--models")
+    ap.add_argument("--match", default="")
+    ap.add_argument("--no-dumps", action="store_true")
+    a = ap.parse_args()
+    shutil.rmtree(a.work, ignore_errors=True)
+    cases, absent = find_cases(a, a.match)
+    nncc = os.path.abspath(a.nncc)
+    harness.parallel(lambda c: one(c, nncc, os.path.abspath(a.work), not a.no_dumps), cases)
+    refused = [c for c in cases if getattr(c, "refused", None)]
+    failed = [c for c in cases if c.why]
+    for c in refused:
+        print("refused %s/%s: %s" % (c.group, c.name, c.refused))
+    for c in failed:
+        print("FAIL %s/%s: %s" % (c.group, c.name, c.why))
+    right = len(cases) - len(refused) - len(failed)
+    print("%d networks: %d right, %d refused, %d wrong, %d without recorded outputs" % (len(cases), right, len(refused), len(failed), absent))
+    print("%d passed, %d failed, %d skipped" % (right, len(failed), len(refused) + absent))
+    return len(failed) > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
