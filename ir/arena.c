@@ -1,38 +1,35 @@
-/* The memory plan. Live intervals come from the final ast (a step is a position in its body), placement is greedy
- * best fit tried in a few orders, as in "Efficient Memory Management for Deep Neural Net Inference" (Pisarchyk and Lee,
- * 2020, section 5.2: greedy by size). A result may take the place of an operand that dies in the same nest when the
- * nest reads every element of it only in the iteration that overwrites it. */
+/* The memory plan. Live intervals come from the final ast (a step is a position in its body),
+ * placement is greedy best fit tried in a few orders, as in "Efficient Memory Management for
+ * Deep Neural Net Inference" (Pisarchyk and Lee, 2020, section 5.2: greedy by size). A result
+ * may take the place of an operand that dies in the same nest when the nest reads every element
+ * of it only in the iteration that overwrites it. */
 #include "ir/arena.h"
 #include <stdlib.h>
 
 #define ARENA_ALIGN 16 // bytes; enough for every element type and 128-bit vectors
 
-static int64_t round_up(int64_t n, int64_t align)
-{
+static int64_t round_up(int64_t n, int64_t align) {
     return (n + align - 1) / align * align;
 }
 
 /* ---- placement ---- */
 
-static bool live_together(const struct arena_item *a, const struct arena_item *b)
-{
+static bool live_together(const struct arena_item *a, const struct arena_item *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
 /* Is b the dying operand that a may overlay? */
-static bool in_place(const struct arena_item *items, int a, int b)
-{
+static bool in_place(const struct arena_item *items, int a, int b) {
     return items[a].share == b && items[a].first == items[b].last;
 }
 
-static int64_t item_end(const struct arena_item *item, int64_t align)
-{
+static int64_t item_end(const struct arena_item *item, int64_t align) {
     return item->offset + round_up(item->bytes, align);
 }
 
 /* The placed item that keeps item i from lying at `offset`, or -1. */
-static int obstacle(const struct arena_item *items, const int *placed, int num, int i, int64_t offset, int64_t align)
-{
+static int obstacle(const struct arena_item *items, const int *placed, int num, int i,
+                    int64_t offset, int64_t align) {
     int64_t end = offset + round_up(items[i].bytes, align);
     for (int k = 0; k < num; k++) {
         int j = placed[k];
@@ -46,21 +43,23 @@ static int obstacle(const struct arena_item *items, const int *placed, int num, 
     return -1;
 }
 
-/* Lowest offset where item i fits among the placed ones: candidates are 0, the ends of the others, and the place of
- * an operand it may overlay. */
-static int64_t lowest_fit(const struct arena_item *items, const int *placed, int num, int i, int64_t align)
-{
+/* Lowest offset where item i fits among the placed ones: candidates are 0, the ends of the
+ * others, and the place of an operand it may overlay. */
+static int64_t lowest_fit(const struct arena_item *items, const int *placed, int num, int i,
+                          int64_t align) {
     int64_t best = -1;
     for (int k = -1; k < 2 * num; k++) {
-        int64_t at = k < 0 ? 0 : k < num ? item_end(&items[placed[k]], align) : items[placed[k - num]].offset;
+        int64_t at = k < 0     ? 0
+                     : k < num ? item_end(&items[placed[k]], align)
+                               : items[placed[k - num]].offset;
         if ((best < 0 || at < best) && obstacle(items, placed, num, i, at, align) < 0)
             best = at;
     }
     return best;
 }
 
-static int64_t place_in_order(struct arena_item *items, const int *order, int n, int64_t align)
-{
+static int64_t place_in_order(struct arena_item *items, const int *order, int n,
+                              int64_t align) {
     int64_t size = 0;
     for (int k = 0; k < n; k++) {
         struct arena_item *it = &items[order[k]];
@@ -74,14 +73,14 @@ static int64_t place_in_order(struct arena_item *items, const int *order, int n,
 enum place_order { BY_SIZE, BY_START, BY_AREA, NUM_ORDERS };
 
 /* Sort key: larger goes first; ties keep the order of the items. */
-static double place_key(const struct arena_item *it, enum place_order by)
-{
+static double place_key(const struct arena_item *it, enum place_order by) {
     double span = (double)(it->last - it->first + 1);
-    return by == BY_SIZE ? (double)it->bytes : by == BY_START ? -(double)it->first : (double)it->bytes * span;
+    return by == BY_SIZE    ? (double)it->bytes
+           : by == BY_START ? -(double)it->first
+                            : (double)it->bytes * span;
 }
 
-static void sort_items(const struct arena_item *items, int *order, int n, enum place_order by)
-{
+static void sort_items(const struct arena_item *items, int *order, int n, enum place_order by) {
     for (int i = 0; i < n; i++) { // insertion sort: stable, and n is the number of tensors
         int j = i;
         for (; j > 0 && place_key(&items[order[j - 1]], by) < place_key(&items[i], by); j--)
@@ -90,8 +89,7 @@ static void sort_items(const struct arena_item *items, int *order, int n, enum p
     }
 }
 
-int64_t arena_place(struct arena_item *items, int n, int64_t align)
-{
+int64_t arena_place(struct arena_item *items, int n, int64_t align) {
     struct arena scratch = {0};
     int *order = arena_array(&scratch, int, n);
     int64_t *best_offset = arena_array(&scratch, int64_t, n);
@@ -112,21 +110,20 @@ int64_t arena_place(struct arena_item *items, int n, int64_t align)
 }
 
 /* Bytes alive at a step; an in-place pair meeting there counts once. */
-static int64_t alive_at(const struct arena_item *items, int n, int64_t align, int step)
-{
+static int64_t alive_at(const struct arena_item *items, int n, int64_t align, int step) {
     int64_t sum = 0;
     for (int i = 0; i < n; i++) {
         if (items[i].first > step || items[i].last < step)
             continue;
-        bool overlays = items[i].share >= 0 && items[i].first == step && in_place(items, i, items[i].share) &&
+        bool overlays = items[i].share >= 0 && items[i].first == step &&
+                        in_place(items, i, items[i].share) &&
                         items[i].bytes <= items[items[i].share].bytes;
         sum += overlays ? 0 : round_up(items[i].bytes, align);
     }
     return sum;
 }
 
-int64_t arena_bound(const struct arena_item *items, int n, int64_t align, int *step)
-{
+int64_t arena_bound(const struct arena_item *items, int n, int64_t align, int *step) {
     int64_t bound = 0;
     int last = 0;
     *step = 0;
@@ -151,8 +148,7 @@ struct plan {
     int n, step;
 };
 
-static void mention(void *user, int buffer, bool store)
-{
+static void mention(void *user, int buffer, bool store) {
     struct plan *p = user;
     int i = p->item_of[buffer];
     (void)store;
@@ -162,8 +158,7 @@ static void mention(void *user, int buffer, bool store)
     p->items[i].last = p->step;
 }
 
-static struct plan plan_intervals(struct arena *arena, const struct ast *a)
-{
+static struct plan plan_intervals(struct arena *arena, const struct ast *a) {
     int num = a->buffers.len;
     struct plan p = {.ast = a, .arena = arena};
     p.items = arena_array(arena, struct arena_item, num);
@@ -197,8 +192,9 @@ struct around {
     int n;
 };
 
-/* One question about one nest: may `result` take the place of `operand`? Yes when the nest stores the result once per element, and
- * reads the operand only at the element it is about to store, in the same iteration. */
+/* One question about one nest: may `result` take the place of `operand`? Yes when the nest
+ * stores the result once per element, and reads the operand only at the element it is about to
+ * store, in the same iteration. */
 struct overlay {
     int result, operand;
     const struct expr *index; // of the only store; NULL before it is seen
@@ -207,8 +203,7 @@ struct overlay {
 };
 
 /* Finds the store of o->result under `list`; `at` holds the loops around it. */
-static void find_store(struct overlay *o, const struct ast_list *list, struct around *at)
-{
+static void find_store(struct overlay *o, const struct ast_list *list, struct around *at) {
     for (const struct ast_node *n = list->first; n && o->ok; n = n->next) {
         bool loop = n->kind == AST_FOR;
         o->ok = n->kind != AST_CALL && n->kind != AST_TILE && !n->cond && at->n < MAX_LOOPS;
@@ -225,32 +220,31 @@ static void find_store(struct overlay *o, const struct ast_list *list, struct ar
     }
 }
 
-static void check_load(void *user, const struct expr *e)
-{
+static void check_load(void *user, const struct expr *e) {
     struct overlay *o = user;
-    bool bad_operand = e->kind == EXPR_LOAD && e->array == o->operand && !expr_equal(e->arg[0], o->index);
+    bool bad_operand =
+        e->kind == EXPR_LOAD && e->array == o->operand && !expr_equal(e->arg[0], o->index);
     bool reads_result = e->kind == EXPR_LOAD && e->array == o->result;
     o->ok = o->ok && !bad_operand && !reads_result;
 }
 
-static void touches_operand(void *user, const struct expr *e)
-{
+static void touches_operand(void *user, const struct expr *e) {
     struct overlay *o = user;
     o->ok = o->ok && !(e->kind == EXPR_LOAD && e->array == o->operand);
 }
 
-static void walk_parts(const struct ast_node *n, void (*fn)(void *, const struct expr *), struct overlay *o)
-{
+static void walk_parts(const struct ast_node *n, void (*fn)(void *, const struct expr *),
+                       struct overlay *o) {
     const struct expr *parts[] = {n->lo, n->hi, n->index, n->value};
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
         if (parts[k])
             expr_walk(parts[k], fn, o);
 }
 
-/* Every load of the operand lies inside the loops of the store and not after it. `depth` counts the store's loops entered so far; outside all of
- * them, or once the store was passed at that depth, no load is allowed. */
-static void check_nest(struct overlay *o, const struct ast_list *list, int depth)
-{
+/* Every load of the operand lies inside the loops of the store and not after it. `depth` counts
+ * the store's loops entered so far; outside all of them, or once the store was passed at that
+ * depth, no load is allowed. */
+static void check_nest(struct overlay *o, const struct ast_list *list, int depth) {
     bool inside = depth == o->store.n, passed = false;
     for (const struct ast_node *n = list->first; n && o->ok; n = n->next) {
         walk_parts(n, inside && !passed ? check_load : touches_operand, o);
@@ -261,14 +255,15 @@ static void check_nest(struct overlay *o, const struct ast_list *list, int depth
     }
 }
 
-/* Coefficient of `name` in e, a sum of constant multiples of variables and a constant; false when e has another form. */
-static bool coefficient(const struct expr *e, const char *name, int64_t *k)
-{
+/* Coefficient of `name` in e, a sum of constant multiples of variables and a constant; false
+ * when e has another form. */
+static bool coefficient(const struct expr *e, const char *name, int64_t *k) {
     int64_t x, y, c;
     *k = e->kind == EXPR_VAR && e->name == name;
     if (e->kind == EXPR_CONST || e->kind == EXPR_VAR)
         return true;
-    if (e->kind != EXPR_FUNC || e->n != 2 || !coefficient(e->arg[0], name, &x) || !coefficient(e->arg[1], name, &y))
+    if (e->kind != EXPR_FUNC || e->n != 2 || !coefficient(e->arg[0], name, &x) ||
+        !coefficient(e->arg[1], name, &y))
         return false;
     if (e->func == FUNC_ADD)
         return size_add(x, y, k);
@@ -278,16 +273,14 @@ static bool coefficient(const struct expr *e, const char *name, int64_t *k)
 }
 
 /* Iterations of a loop with constant bounds; -1 otherwise. */
-static int64_t trip_count(const struct ast_node *loop)
-{
+static int64_t trip_count(const struct ast_node *loop) {
     int64_t lo, hi;
     return expr_as_int(loop->lo, &lo) && expr_as_int(loop->hi, &hi) && hi > lo ? hi - lo : -1;
 }
 
-/* Does every iteration of the loops store another element? Shown for mixed-radix indices: each coefficient exceeds what the loops of
- * smaller coefficients can add. */
-static bool store_injective(const struct overlay *o)
-{
+/* Does every iteration of the loops store another element? Shown for mixed-radix indices: each
+ * coefficient exceeds what the loops of smaller coefficients can add. */
+static bool store_injective(const struct overlay *o) {
     for (int s = 0; s < o->store.n; s++) {
         int64_t k, kt, below = 0, trips = trip_count(o->store.loop[s]);
         if (trips == 1)
@@ -305,12 +298,13 @@ static bool store_injective(const struct overlay *o)
     return true;
 }
 
-static bool may_overlay(const struct ast *a, const struct ast_node *nest, int result, int operand)
-{
+static bool may_overlay(const struct ast *a, const struct ast_node *nest, int result,
+                        int operand) {
     struct overlay o = {.result = result, .operand = operand, .ok = true};
     struct around at = {.n = 0};
     const struct dtype_info *r = dtype_info(a->buffers.data[result].dtype);
-    if (nest->kind != AST_NEST || r->bits != dtype_info(a->buffers.data[operand].dtype)->bits || r->bits < 8)
+    if (nest->kind != AST_NEST || r->bits != dtype_info(a->buffers.data[operand].dtype)->bits ||
+        r->bits < 8)
         return false;
     find_store(&o, &nest->body, &at);
     if (!o.ok || !o.index || !store_injective(&o))
@@ -319,9 +313,9 @@ static bool may_overlay(const struct ast *a, const struct ast_node *nest, int re
     return o.ok;
 }
 
-/* Gives each item the largest operand that dies in the nest where the item is born and that it may overlay. */
-static void plan_shares(struct plan *p)
-{
+/* Gives each item the largest operand that dies in the nest where the item is born and that it
+ * may overlay. */
+static void plan_shares(struct plan *p) {
     const struct ast_node *n = p->ast->body.first;
     for (int step = 0; n; n = n->next, step++)
         for (int i = 0; i < p->n; i++) {
@@ -337,8 +331,7 @@ static void plan_shares(struct plan *p)
 
 /* ---- the plan, its checker, its remarks ---- */
 
-void arena_plan(struct ast *a)
-{
+void arena_plan(struct ast *a) {
     struct arena scratch = {0};
     struct plan p = plan_intervals(&scratch, a);
     plan_shares(&p);
@@ -349,29 +342,32 @@ void arena_plan(struct ast *a)
     arena_free(&scratch);
 }
 
-static void check_pair(const struct plan *p, int i, int j, struct diag *d)
-{
+static void check_pair(const struct plan *p, int i, int j, struct diag *d) {
     const struct arena_item *x = &p->items[i], *y = &p->items[j];
     bool apart = x->offset + x->bytes <= y->offset || y->offset + y->bytes <= x->offset;
     if (apart || !live_together(x, y) || x->bytes == 0 || y->bytes == 0)
         return;
-    bool pair = (in_place(p->items, i, j) || in_place(p->items, j, i)) && x->offset == y->offset;
+    bool pair =
+        (in_place(p->items, i, j) || in_place(p->items, j, i)) && x->offset == y->offset;
     if (!pair)
-        diag_error(d, (struct loc){0}, "buffers %s and %s are alive together and overlap in the arena",
-                   p->ast->buffers.data[p->buffer_of[i]].name, p->ast->buffers.data[p->buffer_of[j]].name);
+        diag_error(d, (struct loc){0},
+                   "buffers %s and %s are alive together and overlap in the arena",
+                   p->ast->buffers.data[p->buffer_of[i]].name,
+                   p->ast->buffers.data[p->buffer_of[j]].name);
 }
 
-bool arena_check(const struct ast *a, struct diag *d)
-{
+bool arena_check(const struct ast *a, struct diag *d) {
     struct arena scratch = {0};
     int errors = d->errors;
     struct plan p = plan_intervals(&scratch, a);
-    /* A share is proven here for the pair that needs it, not taken from the planner's choice. */
+    /* A share is proven here for the pair that needs it, not taken from the planner's choice.
+     */
     plan_shares(&p);
     for (int i = 0; i < p.n; i++) {
         const struct arena_item *x = &p.items[i];
         if (x->first >= 0 && (x->offset < 0 || x->offset + x->bytes > a->arena_bytes))
-            diag_error(d, (struct loc){0}, "buffer %s lies outside the arena", a->buffers.data[p.buffer_of[i]].name);
+            diag_error(d, (struct loc){0}, "buffer %s lies outside the arena",
+                       a->buffers.data[p.buffer_of[i]].name);
         for (int j = 0; j < i; j++)
             check_pair(&p, i, j, d);
     }
@@ -379,17 +375,18 @@ bool arena_check(const struct ast *a, struct diag *d)
     return d->errors == errors;
 }
 
-void arena_remarks(const struct ast *a, struct diag *d)
-{
+void arena_remarks(const struct ast *a, struct diag *d) {
     struct arena scratch = {0};
     struct plan p = plan_intervals(&scratch, a);
     int binding, step = 0;
     plan_shares(&p);
     int64_t bound = arena_bound(p.items, p.n, a->arena_align, &binding);
     for (const struct ast_node *n = a->body.first; n; n = n->next, step++)
-        diag_remark(d, REMARK_ANALYSIS, n->loc, "step %d: %lld bytes of the arena alive%s", step,
-                    (long long)alive_at(p.items, p.n, a->arena_align, step), step == binding ? " (binds)" : "");
-    diag_remark(d, REMARK_ANALYSIS, (struct loc){0}, "arena: %lld bytes, liveness bound %lld, bound by step %d",
+        diag_remark(d, REMARK_ANALYSIS, n->loc, "step %d: %lld bytes of the arena alive%s",
+                    step, (long long)alive_at(p.items, p.n, a->arena_align, step),
+                    step == binding ? " (binds)" : "");
+    diag_remark(d, REMARK_ANALYSIS, (struct loc){0},
+                "arena: %lld bytes, liveness bound %lld, bound by step %d",
                 (long long)a->arena_bytes, (long long)bound, binding);
     arena_free(&scratch);
 }

@@ -4,6 +4,12 @@
 
 // clang-format off
 #define FAMILIES(X) \
+    X(move) \
+    X(pad) \
+    X(resize) \
+    X(gather) \
+    X(generate) \
+    X(quant) \
     X(internal)
 // clang-format on
 
