@@ -220,27 +220,17 @@ struct names {
     const char *const *names;
     const struct expr *const *values;
     int n;
-    enum dtype dtype; // of attributes
+    enum dtype dtype; // of float attributes
 };
-
-/* "float" of "alpha:float=0.01", as a pointer into the row; NULL when the row lists no such
- * attribute. */
-static const char *attr_type(const struct op *op, const char *name) {
-    size_t len = strlen(name);
-    for (const char *p = op->attrs; p && (p = strstr(p, name)); p += len)
-        if ((p == op->attrs || p[-1] == ' ') && p[len] == ':')
-            return p + len + 1;
-    return NULL;
-}
 
 /* A number attribute: a float in the type of the operands, an int as an index constant. */
 static const struct expr *attr_value(struct lower *l, const char *name, enum dtype t) {
-    const char *type = attr_type(l->node->op, name);
-    if (type && strncmp(type, "float", 5) == 0 && type[5] != 's')
+    enum attr_kind kind;
+    if (!op_attr_kind(l->node->op, name, &kind))
+        return NULL;
+    if (kind == ATTR_FLOAT)
         return expr_float(l->arena, t, node_float(l->node, name));
-    if (type && strncmp(type, "int", 3) == 0 && type[3] != 's')
-        return x_int(l, node_int(l->node, name));
-    return NULL;
+    return kind == ATTR_INT ? x_int(l, node_int(l->node, name)) : NULL;
 }
 
 static const struct expr *name_value(void *user, const char *name) {
@@ -258,7 +248,7 @@ static enum dtype name_type(void *user, const char *name) {
 
 const struct expr *build_expr(struct lower *l, const char *text, const char *const *names,
                               const struct expr *const *values, int n, enum dtype t) {
-    struct names bound = {l, names, values, n, t};
+    struct names bound = {l, names, values, n, dtype_is_float(t) ? t : DTYPE_F64};
     struct expr_scope scope = {.name = name_value, .type = name_type, .user = &bound};
     struct str messages = {0};
     struct diag d = {.sink = &messages};
@@ -279,8 +269,8 @@ static const char *operand_name(struct lower *l, int k) {
     return intern_len(l->loops->names, p.name, (size_t)p.len);
 }
 
-/* Variadic rows: x is the fold so far, y the next operand. */
-static const struct expr *fold_operands(struct lower *l, struct nest *s, const char *text) {
+const struct expr *build_fold(struct nest *s, const char *text) {
+    struct lower *l = s->l;
     static const char *const names[] = {"x", "y"};
     const struct expr *pair[2] = {x_broadcast(l, l_in(l, 0), s->at, s->iters.len)};
     for (int k = 1; k < l->node->num_in; k++) {
@@ -297,7 +287,7 @@ void build_elementwise(struct lower *l, const char *text) {
     struct op_param p;
     int n = 0;
     if (op_operand(l->node->op, 0, &p) && p.variadic) {
-        rhs = fold_operands(l, s, text);
+        rhs = build_fold(s, text);
     } else {
         for (int k = 0; k < l->node->num_in; k++) {
             if (!l->node->in[k])

@@ -108,8 +108,10 @@ void build_call(struct lower *l, const char *routine, const int *reads, int num_
                 int num_writes, const int64_t *params, int num_params);
 
 /* One statement over result 0 from a row's expression text (ir/op.h); also for lowering functions that choose among texts. Operand and
- * attribute names and type variables of the row are bound. A variadic operand folds over `x` (so far) and `y` (next). */
+ * attribute names and type variables of the row are bound (float attributes in the type of operand 0, or f64 when that is no float). A variadic operand is folded. */
 void build_elementwise(struct lower *l, const char *text);
+/* The operands of a variadic row, broadcast to the nest's iterators and combined by the text over `x` (so far) and `y` (next). */
+const struct expr *build_fold(struct nest *s, const char *text);
 /* The same with reduce(m, …) over the dimensions in `reduced` of operand 0; `count` is the number of its elements. Written to `out`, whose
  * shape is result 0's; `M`, if not -1, is an array of that shape that the text names M. Bool operands are read as u8. */
 void build_reduction(struct lower *l, const bool *reduced, const char *text, int out, int m);
