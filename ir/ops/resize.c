@@ -186,11 +186,33 @@ static bool infer_resize_modes(struct infer *in, const struct node *n) {
     return true;
 }
 
+/* Sizes known at run time only are the declared extents: compared then. */
+static bool infer_resize_sizes(struct infer *in, struct node *n) {
+    const struct shape *declared = infer_declared(n, 0);
+    bool stretch = is_mode(n, "keep_aspect_ratio_policy", "stretch");
+    int entries = resize_entries(n);
+    if (!node_has_in(n, 3) || n->in[3]->data || value_elements(n->in[3]) != entries)
+        return true;
+    if (!declared || declared->rank != node_shape(n, 0)->rank || !stretch)
+        return infer_error(
+            in, n,
+            "input 'sizes' is not a constant and the shape of the result is not declared");
+    int64_t *sizes = arena_array(in->arena, int64_t, entries);
+    for (int k = 0; k < entries; k++) {
+        int d;
+        if (!resize_axis(in, n, k, &d))
+            return false;
+        sizes[k] = declared->dims[d];
+    }
+    infer_solve(in, n, 3, sizes, entries);
+    return true;
+}
+
 static bool infer_resize(struct infer *in, struct node *n) {
     const struct shape *x = node_shape(n, 0);
     struct resize_dim *r = arena_array(in->arena, struct resize_dim, x->rank);
     int64_t *dims = arena_array(in->arena, int64_t, x->rank);
-    if (!infer_resize_modes(in, n) || !resize_dims(in, n, r))
+    if (!infer_resize_modes(in, n) || !infer_resize_sizes(in, n) || !resize_dims(in, n, r))
         return false;
     for (int d = 0; d < x->rank; d++)
         dims[d] = r[d].out;
