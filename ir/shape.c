@@ -142,6 +142,11 @@ bool infer_set(struct infer *in, struct node *n, int k, enum dtype t, int rank,
     return true;
 }
 
+int node_axis(const struct node *n, int rank) {
+    int64_t axis = node_int(n, "axis");
+    return (int)(axis < 0 ? axis + rank : axis);
+}
+
 const struct shape *infer_declared(const struct node *n, int k) {
     if (!node_has_out(n, k) || n->out[k]->declared.rank < 0)
         return NULL;

@@ -33,6 +33,8 @@ void infer_solve(struct infer *in, struct node *n, int k, const int64_t *v, int 
 void infer_solve_axes(struct infer *in, struct node *n, int k, const bool *mask, int rank);
 /* axis in [-rank, rank) made non-negative; error otherwise. */
 bool infer_axis(struct infer *in, const struct node *n, int64_t axis, int rank, int *out);
+/* Attribute `axis` made non-negative, for lowering: infer has checked it. */
+int node_axis(const struct node *n, int rank);
 /* Declared shape of result k, all dims known; NULL otherwise. */
 const struct shape *infer_declared(const struct node *n, int k);
 /* NumPy broadcasting of n shapes into out (dims in the arena); error naming the operands otherwise. */

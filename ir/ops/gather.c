@@ -5,10 +5,6 @@
 #include "ir/op.h"
 #include "ir/shape.h"
 
-static int normal_axis(int64_t axis, int rank) {
-    return (int)(axis < 0 ? axis + rank : axis);
-}
-
 static const struct expr **expr_list(struct lower *l, int n) {
     return arena_array(l->arena, const struct expr *, n);
 }
@@ -41,7 +37,7 @@ static bool infer_gather(struct infer *in, struct node *n) {
 
 static void lower_gather(struct lower *l, const struct node *n) {
     const struct shape *x = node_shape(n, 0);
-    int q = node_shape(n, 1)->rank, axis = normal_axis(node_int(n, "axis"), x->rank);
+    int q = node_shape(n, 1)->rank, axis = node_axis(n, x->rank);
     struct nest *s = nest_over(l, l_out(l, 0));
     const struct expr **from = expr_list(l, x->rank);
     for (int d = 0; d < x->rank; d++)
@@ -66,7 +62,7 @@ static bool infer_gather_elements(struct infer *in, struct node *n) {
 
 static void lower_gather_elements(struct lower *l, const struct node *n) {
     const struct shape *x = node_shape(n, 0);
-    int axis = normal_axis(node_int(n, "axis"), x->rank);
+    int axis = node_axis(n, x->rank);
     struct nest *s = nest_over(l, l_out(l, 0));
     const struct expr **from = expr_list(l, x->rank);
     for (int d = 0; d < x->rank; d++)
@@ -195,7 +191,7 @@ static int scatter_last(struct lower *l, const struct scatter *q, int rank,
 
 static void lower_scatter_elements(struct lower *l, const struct node *n) {
     const struct shape *x = node_shape(n, 0), *i = node_shape(n, 1);
-    int axis = normal_axis(node_int(n, "axis"), x->rank);
+    int axis = node_axis(n, x->rank);
     if (value_elements(n->in[1]) == 0) {
         build_copy(l, l_out(l, 0), l_in(l, 0));
         return;
@@ -369,7 +365,7 @@ static const struct expr *only_element(struct lower *l, int k) {
 }
 
 static void lower_one_hot(struct lower *l, const struct node *n) {
-    int rank = node_shape(n, 0)->rank, axis = normal_axis(node_int(n, "axis"), rank + 1);
+    int rank = node_shape(n, 0)->rank, axis = node_axis(n, rank + 1);
     int64_t depth = n->out[0]->shape.dims[axis];
     if (!n->in[1]->data)
         nest_require(nest_new(l),

@@ -253,12 +253,8 @@ static bool infer_concat(struct infer *in, struct node *n) {
     return infer_set(in, n, 0, n->in[0]->dtype, first->rank, dims);
 }
 
-static int normal_axis(int64_t axis, int rank) {
-    return (int)(axis < 0 ? axis + rank : axis);
-}
-
 static void lower_concat(struct lower *l, const struct node *n) {
-    int axis = normal_axis(node_int(n, "axis"), n->out[0]->shape.rank);
+    int axis = node_axis(n, n->out[0]->shape.rank);
     int64_t at = 0;
     for (int k = 0; k < n->num_in; k++) {
         struct nest *s = nest_over(l, l_in(l, k));
@@ -318,7 +314,7 @@ static bool infer_split(struct infer *in, struct node *n) {
 }
 
 static void lower_split(struct lower *l, const struct node *n) {
-    int axis = normal_axis(node_int(n, "axis"), n->in[0]->shape.rank);
+    int axis = node_axis(n, n->in[0]->shape.rank);
     int64_t at = 0;
     for (int k = 0; k < n->num_out; k++) {
         if (!n->out[k])
