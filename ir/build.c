@@ -318,43 +318,53 @@ static const char *insert_iterators(struct lower *l, const char *text, const str
                         body);
 }
 
-/* Index of operand 0 at the iterators of a result: new reduction iterators where it is reduced.
- * Returns their number of points. */
-static int64_t reduced_index(struct nest *s, int x, const bool *reduced, bool kept,
+/* Index of x at the iterators of a result: new reduction iterators where it is reduced. Returns
+ * their number of points. */
+static int64_t reduced_index(struct nest *s, const struct reduction *r,
                              const struct expr **index) {
+    int rank = l_rank(s->l, r->x);
+    bool kept = rank == l_rank(s->l, r->out);
     int64_t count = 1;
-    for (int d = 0, o = 0; d < l_rank(s->l, x); d++) {
-        index[d] = reduced[d] ? nest_reduce_iter(s, l_dim(s->l, x, d)) : s->at[o];
-        count *= reduced[d] ? l_dim(s->l, x, d) : 1;
-        o += kept || !reduced[d];
+    for (int d = 0, o = 0; d < rank; d++) {
+        int64_t extent = l_dim(s->l, r->x, d);
+        index[d] = r->reduced[d] ? nest_reduce_iter(s, extent) : s->at[o];
+        count *= r->reduced[d] ? extent : 1;
+        o += kept || !r->reduced[d];
     }
     return count;
 }
 
-void build_reduction(struct lower *l, const bool *reduced, const char *text, int out, int m) {
+void build_reduction(struct lower *l, struct reduction r) {
     struct arena *a = l->arena;
     const struct expr *index[GRAPH_MAX_RANK];
-    struct nest *s = nest_over(l, out);
-    int x = l_in(l, 0);
-    int64_t count = reduced_index(s, x, reduced, l_rank(l, out) == l_rank(l, x), index);
-    const struct expr *load = x_load(l, x, index);
+    struct nest *s = nest_over(l, r.out);
+    int64_t count = reduced_index(s, &r, index);
+    const struct expr *load = x_load(l, r.x, index);
     if (load->dtype == DTYPE_BOOL)
         load = expr_cast(a, DTYPE_U8, load);
-    const char *names[] = {operand_name(l, 0), "count", "M"};
-    const struct expr *values[] = {load, expr_int(a, load->dtype, count), NULL};
-    if (m >= 0)
-        values[2] = x_load(l, m, s->at);
-    const char *full = insert_iterators(l, text, s);
-    const struct expr *rhs = build_expr(l, full, names, values, m >= 0 ? 3 : 2, load->dtype);
-    nest_store(s, out, s->at, expr_cast(a, l_type(l, out), rhs));
+    const char *names[] = {operand_name(l, 0), "x", "count", "M"};
+    const struct expr *values[] = {load, load, expr_int(a, load->dtype, count), NULL};
+    if (r.m >= 0)
+        values[3] = x_load(l, r.m, s->at);
+    const char *full = insert_iterators(l, r.text, s);
+    const struct expr *rhs = build_expr(l, full, names, values, r.m >= 0 ? 4 : 3, load->dtype);
+    nest_store(s, r.out, s->at, expr_cast(a, l_type(l, r.out), rhs));
+}
+
+int build_statistic(struct lower *l, enum dtype t, struct reduction r) {
+    int64_t dims[GRAPH_MAX_RANK];
+    for (int d = 0; d < l_rank(l, r.x); d++)
+        dims[d] = r.reduced[d] ? 1 : l_dim(l, r.x, d);
+    r.out = l_temp(l, t, l_rank(l, r.x), dims);
+    build_reduction(l, r);
+    return r.out;
 }
 
 void lower_elementwise(struct lower *l, const struct node *n) {
     build_elementwise(l, n->op->expr);
 }
 
-/* Does the list of axes `axes` [num] name the set? Both have the same number of members. */
-static const struct expr *axes_match(struct lower *l, int axes, const bool *set, int rank) {
+const struct expr *x_axes_match(struct lower *l, int axes, const bool *set, int rank) {
     static const char *const names[] = {"a", "rank", "d", "found"};
     struct arena *a = l->arena;
     union scalar yes = {.i = 1}, no = {.i = 0};
@@ -382,7 +392,7 @@ void build_reduced(struct lower *l, void (*one)(struct lower *l, const bool *red
     int found = node_reduced(l->node, sets, MAX), rank = node_shape(l->node, 0)->rank;
     for (int k = 0; k < found; k++) {
         if (found > 1)
-            build_if(l, axes_match(l, l_in(l, 1), sets[k], rank));
+            build_if(l, x_axes_match(l, l_in(l, 1), sets[k], rank));
         one(l, sets[k]);
         if (found > 1)
             build_else(l);
@@ -394,12 +404,26 @@ void build_reduced(struct lower *l, void (*one)(struct lower *l, const bool *red
 }
 
 static void reduction_of_row(struct lower *l, const bool *reduced) {
-    build_reduction(l, reduced, l->node->op->expr, l_out(l, 0), -1);
+    struct reduction r = {l_in(l, 0), reduced, l->node->op->expr, l_out(l, 0), -1};
+    build_reduction(l, r);
 }
 
 void lower_reduction(struct lower *l, const struct node *n) {
     (void)n;
     build_reduced(l, reduction_of_row);
+}
+
+void build_taps(struct nest *s, const struct window *w, int first, const struct expr **tap,
+                const struct expr **index, bool *may) {
+    struct lower *l = s->l;
+    for (int d = 0; d < w->rank; d++) {
+        tap[d] = nest_reduce_iter(s, w->kernel[d]);
+        const struct expr *origin = x_mul(l, s->at[first + d], w->stride[d]);
+        const struct expr *at = x_add(l, origin, x_mul(l, tap[d], w->dilation[d]));
+        int64_t last = (w->out[d] - 1) * w->stride[d] + (w->kernel[d] - 1) * w->dilation[d];
+        index[2 + d] = x_addk(l, at, -w->pad_begin[d]);
+        may[2 + d] = w->pad_begin[d] > 0 || last - w->pad_begin[d] >= w->in[d];
+    }
 }
 
 /* ---- other statements ---- */

@@ -14,6 +14,7 @@
 #include "ir/graph.h"
 #include "ir/loops.h"
 #include "ir/op.h"
+#include "ir/shape.h"
 
 /* An open seq or if: where its successors go, and itself. */
 struct build_scope {
@@ -93,6 +94,11 @@ const struct expr *x_check_index(struct lower *l, const struct expr *value, int6
 const struct expr *build_expr(struct lower *l, const char *text, const char *const *names,
                               const struct expr *const *values, int n, enum dtype t);
 
+/* The taps of a sliding window: for each spatial dimension d of `w` adds a reduction iterator over the kernel (given in tap[d]) and sets
+ * index[2 + d] to the place it reads for output at[first + d], may[2 + d] to whether that can lie outside. */
+void build_taps(struct nest *s, const struct window *w, int first, const struct expr **tap, const struct expr **index,
+                bool *may);
+
 /* ---- other statements ---- */
 
 void build_copy(struct lower *l, int to, int from);    // same shape, element by element; converts the type if it differs
@@ -112,10 +118,20 @@ void build_call(struct lower *l, const char *routine, const int *reads, int num_
 void build_elementwise(struct lower *l, const char *text);
 /* The operands of a variadic row, broadcast to the nest's iterators and combined by the text over `x` (so far) and `y` (next). */
 const struct expr *build_fold(struct nest *s, const char *text);
-/* The same with reduce(m, …) over the dimensions in `reduced` of operand 0; `count` is the number of its elements. Written to `out`, whose
- * shape is result 0's; `M`, if not -1, is an array of that shape that the text names M. Bool operands are read as u8. */
-void build_reduction(struct lower *l, const bool *reduced, const char *text, int out, int m);
-
+/* One statement out[…] = text, with reduce(m, …) in the text over the dimensions `reduced` of array x, as ReduceSum's row has it. `out` has x's
+ * dimensions with 1 where they are reduced, or without those. The text names operand 0 as the row does or `x`, and `count`, the number of
+ * elements reduced into one; `M`, where m >= 0, is the element of array m, shaped like out, at the same place. Bool elements are read as u8. */
+struct reduction {
+    int x;
+    const bool *reduced;
+    const char *text;
+    int out, m;
+};
+void build_reduction(struct lower *l, struct reduction r);
+/* An array of type t shaped like x with 1 where `reduced`, filled by such a statement. */
+int build_statistic(struct lower *l, enum dtype t, struct reduction r);
+/* Do the run-time axes `axes` name the set? Both have the same number of members. */
+const struct expr *x_axes_match(struct lower *l, int axes, const bool *set, int rank);
 /* Calls one(l, set of reduced dimensions) for the node's axes; when run-time axes leave several sets, for each in a chain of ifs that compares
  * operand 1, ending in NNCC_E_SHAPE. */
 void build_reduced(struct lower *l, void (*one)(struct lower *l, const bool *reduced));

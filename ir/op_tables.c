@@ -4,6 +4,13 @@
 
 // clang-format off
 #define FAMILIES(X) \
+    X(elementwise) \
+    X(reduce) \
+    X(norm) \
+    X(matmul) \
+    X(einsum) \
+    X(conv) \
+    X(pool) \
     X(move) \
     X(pad) \
     X(resize) \

@@ -72,7 +72,10 @@ struct window {
 };
 /* Window of node n over the spatial dimensions of operand 0 with kernel extents `kernel` [rank]; checks everything; errors reported. */
 bool infer_window(struct infer *in, struct node *n, const int64_t *kernel, struct window *w);
-/* The same, after infer, for lowering (no errors possible). */
+/* The checks that every window shares, transposed ones included: extents of the kernel and of operand 0's spatial dimensions in [1, INT32_MAX]
+ * (the latter from 0), auto_pad known. */
+bool infer_spatial(struct infer *in, const struct node *n, const int64_t *kernel);
+/* A window after infer, for lowering (no errors possible). */
 void node_window(struct arena *a, const struct node *n, const int64_t *kernel, struct window *w);
 /* Attribute `name` must be a list of `rank` integers in [lo, INT32_MAX] or absent (then `fallback` everywhere): the list, NULL after an error. */
 const int64_t *infer_list(struct infer *in, const struct node *n, const char *name, int rank, int64_t lo,

@@ -7,8 +7,6 @@
  * gives ceil(I/S) and the smallest padding, VALID no padding. */
 #include "ir/shape.h"
 
-#include "ir/op.h"
-
 #define MAX_PARAM                                                                              \
     INT32_MAX // of a kernel extent, stride, dilation, pad: sums of products stay in int64
 
@@ -52,12 +50,6 @@ enum auto_pad node_auto_pad(const struct node *n) {
     return PAD_UNKNOWN;
 }
 
-static bool ceil_mode(const struct node *n) {
-    const char *text;
-    int len;
-    return op_attr_default(n->op, "ceil_mode", &text, &len) && node_int(n, "ceil_mode") != 0;
-}
-
 /* One dimension: pads and number of outputs; -1 when the window does not fit. */
 static int64_t window_dim(const struct window *w, int d, enum auto_pad mode, bool ceiling,
                           int64_t pad[2]) {
@@ -89,7 +81,7 @@ static int window_place(struct arena *a, const struct node *n, const int64_t *pa
     int bad = -1;
     for (int d = w->rank - 1; d >= 0; d--) {
         int64_t pad[2] = {pads[d], pads[d + w->rank]};
-        out[d] = window_dim(w, d, node_auto_pad(n), ceil_mode(n), pad);
+        out[d] = window_dim(w, d, node_auto_pad(n), node_int(n, "ceil_mode") != 0, pad);
         bad = out[d] < 0 ? d : bad;
         begin[d] = pad[0];
         end[d] = pad[1];
@@ -110,6 +102,29 @@ static bool pads_agree(const struct window *w, const int64_t *pads, enum auto_pa
     return mode == PAD_EXPLICIT || !given || equal;
 }
 
+bool infer_spatial(struct infer *in, const struct node *n, const int64_t *kernel) {
+    const struct shape *x = node_shape(n, 0);
+    for (int d = 2; d < x->rank; d++)
+        if (kernel[d - 2] < 1 || kernel[d - 2] > MAX_PARAM)
+            return infer_error(
+                in, n,
+                "the kernel has extent %lld in spatial dimension %d, expected at least 1",
+                (long long)kernel[d - 2], d - 2);
+    for (int d = 2; d < x->rank; d++)
+        if (x->dims[d] > MAX_PARAM)
+            return infer_error(
+                in, n,
+                "input '%s' has extent %lld in spatial dimension %d, at most %lld is possible",
+                infer_operand_name(in, n, 0), (long long)x->dims[d], d - 2,
+                (long long)MAX_PARAM);
+    if (node_auto_pad(n) == PAD_UNKNOWN)
+        return infer_error(
+            in, n,
+            "attribute 'auto_pad' is '%s', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID",
+            node_string(n, "auto_pad"));
+    return true;
+}
+
 bool infer_window(struct infer *in, struct node *n, const int64_t *kernel, struct window *w) {
     const struct shape *x = node_shape(n, 0);
     int rank = x->rank - 2;
@@ -119,17 +134,8 @@ bool infer_window(struct infer *in, struct node *n, const int64_t *kernel, struc
     w->dilation = infer_list(in, n, "dilations", rank, 1, 1);
     if (!w->stride || !w->dilation || !pads)
         return false;
-    for (int d = 0; d < rank; d++)
-        if (kernel[d] < 1 || kernel[d] > MAX_PARAM)
-            return infer_error(
-                in, n,
-                "the kernel has extent %lld in spatial dimension %d, expected at least 1",
-                (long long)kernel[d], d);
-    if (node_auto_pad(n) == PAD_UNKNOWN)
-        return infer_error(
-            in, n,
-            "attribute 'auto_pad' is '%s', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID",
-            node_string(n, "auto_pad"));
+    if (!infer_spatial(in, n, kernel))
+        return false;
     int bad = window_place(in->arena, n, pads, w);
     if (bad >= 0)
         return infer_error(
