@@ -199,7 +199,7 @@ bool infer_axes(struct infer *in, const struct node *n, const int64_t *axes, int
                 bool *mask) {
     memset(mask, 0, (size_t)rank * sizeof *mask);
     for (int k = 0; k < num; k++) {
-        int d;
+        int d = 0;
         if (!infer_axis(in, n, axes[k], rank, &d))
             return false;
         if (mask[d])
