@@ -21,7 +21,7 @@
  *     for c0 = 0..10 while b4[c0] { … }
  *     if b5[0] { … } else { … }
  *     require b6[0] == 3i64 else SHAPE
- *     call topk(b1, b2; b3, b4; 5, 1)
+ *     call topk(b1; b3, b4; 1, 1, 64, 1, 5, 1)
  *     tile (m: 6<=c4 row, n: 32 vec, k: 512 red) b3[128*m + n] = max(reduce(add, [k: 512], b0[512*m + k] * b1[32*k + n]), 0.0)
  *
  * Sub-byte buffers: a load extracts the element; a store of one element changes its bits only (stores of neighbours stay sequential). A `check` that fails

@@ -10,4 +10,7 @@
  * Every access is checked against its buffer: one outside is a bug(). */
 int interp_run(const struct ast *a, void *const *data, const int64_t *symbols);
 
+/* Is there a routine of this name (runtime/routines.def) for so many operands, results and parameters? */
+bool interp_takes_call(const char *name, int num_reads, int num_writes, int num_params);
+
 #endif

@@ -13,7 +13,7 @@
  *     seq t: 5 { S1[i: 4]: a5[t+1,i] = a5[t,i] * 2.0 @ "rnn" }
  *     if a7[0] { … } else { … }
  *     while t: 10 if a8[t] { … }
- *     call topk(a1, a2; a3, a4; 5, 1) @ "top"
+ *     call topk(a1; a3, a4; 1, 1, 64, 1, 5, 1) @ "top"
  *     require[i: 3]: a9[i] == a10[i] @ "reshape"
  *
  * An array is written once per element (one statement, several with disjoint boxes, or one per t of a seq). A `view` is another shape of the same
@@ -120,6 +120,8 @@ bool array_elements(const struct loops *l, const struct array *a, int64_t *out);
 int64_t layout_dim_size(const struct loops *l, const struct array *a, const struct layout_dim *d);
 
 void loops_print(struct str *s, const struct loops *l, struct constant_pool *pool);
+/* One statement without location and body, arrays called names[k]. */
+void loops_print_stmt(struct str *s, const struct loops *l, const struct stmt *stmt, const char *const *names);
 struct loops *loops_read(const char *file, const char *text, size_t len, struct intern *names,
                          const struct constant_pool *pool, struct diag *d);
 /* The verifier: ranks, types, names in scope, at most one reduce per statement, loads inside clamp or check where an index needs one, views and

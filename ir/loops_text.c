@@ -15,7 +15,7 @@ struct printer {
     struct str *s;
     const struct loops *l;
     struct constant_pool *pool;
-    const char **names; // of arrays
+    const char *const *names; // of arrays
 };
 
 static void print_list(struct printer *p, const struct stmt_list *list, int depth);
@@ -152,11 +152,18 @@ static void print_list(struct printer *p, const struct stmt_list *list, int dept
     }
 }
 
+void loops_print_stmt(struct str *s, const struct loops *l, const struct stmt *stmt,
+                      const char *const *names) {
+    struct printer p = {s, l, NULL, names};
+    print_head(&p, stmt);
+}
+
 void loops_print(struct str *s, const struct loops *l, struct constant_pool *pool) {
     struct arena scratch = {0};
-    struct printer p = {s, l, pool, arena_array(&scratch, const char *, l->arrays.len)};
+    const char **names = arena_array(&scratch, const char *, l->arrays.len);
+    struct printer p = {s, l, pool, names};
     for (int i = 0; i < l->arrays.len; i++)
-        p.names[i] = l->arrays.data[i].name;
+        names[i] = l->arrays.data[i].name;
     str_add(s, "loops ");
     str_add_quoted(s, l->name);
     if (l->body.first && l->body.first->loc.file && !l->body.first->loc.line) {
