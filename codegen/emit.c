@@ -1,0 +1,402 @@
+/* A program as C: a function per nest, and the run function that calls them in order.
+ *
+ * A nest becomes a static function of the buffers and outer scalars it mentions, named after
+ * its ONNX node: small enough to read, to profile and to bound its stack; pointers that cannot
+ * overlap are `restrict` where compilers look for it, at arguments. Statements outside of nests
+ * stand in the run function itself.
+ *
+ * Temporaries that are not alive together share bytes of the arena under different types. That
+ * is within C99 6.5p6 for memory without a declared type: a store gives its bytes the type that
+ * later loads use. */
+#include "codegen/emit.h"
+
+#include <inttypes.h>
+
+void put(struct emit *em, const char *text) {
+    str_add(em->fn.out, text);
+}
+
+void putf(struct emit *em, const char *fmt, ...) {
+    char small[256], *text = small;
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(small, sizeof small, fmt, args);
+    va_end(args);
+    if (n < 0)
+        bug("cannot format %s", fmt);
+    if ((size_t)n >= sizeof small) {
+        text = arena_alloc(&em->arena, (size_t)n + 1);
+        va_start(args, fmt);
+        vsnprintf(text, (size_t)n + 1, fmt, args);
+        va_end(args);
+    }
+    str_add_len(em->fn.out, text, (size_t)n);
+}
+
+void put_indent(struct emit *em) {
+    for (int i = 0; i < em->fn.depth; i++)
+        put(em, "    ");
+}
+
+void put_line(struct emit *em, const char *text) {
+    put_indent(em);
+    put(em, text);
+    put(em, "\n");
+}
+
+/* ---- comments and names ---- */
+
+/* A comment of any length, broken at blanks: the nodes it comes from, what it computes. */
+static void put_comment(struct emit *em, const char *node, const char *what) {
+    enum { WIDTH = 92 };
+    struct str text = {0};
+    if (node)
+        comment_put(&text, node);
+    str_add(&text, node ? ": " : "");
+    comment_put(&text, what);
+    put_indent(em);
+    put(em, "/*");
+    int start = 4 * em->fn.depth + 2, column = start;
+    for (const char *p = str_cstr(&text) + strspn(str_cstr(&text), " "); *p;) {
+        int word = (int)strcspn(p, " ");
+        if (column + word > WIDTH && column > start) {
+            put(em, "\n");
+            put_indent(em);
+            put(em, " *");
+            column = start;
+        }
+        put(em, " ");
+        str_add_len(em->fn.out, p, (size_t)word);
+        column += word + 1;
+        p += word;
+        p += strspn(p, " ");
+    }
+    put(em, " */\n");
+    str_free(&text);
+}
+
+/* The end of a node's path, as much as makes a handy name; of "#3:Conv" the operator. */
+static const char *node_tail(const char *node) {
+    enum { HANDY = 40 };
+    size_t len = strlen(node);
+    const char *colon = strchr(node, ':');
+    if (node[0] == '#' && colon)
+        return colon + 1;
+    const char *tail = len > HANDY ? node + len - HANDY : node;
+    const char *slash = strchr(tail, '/');
+    if (tail != node && slash && slash[1])
+        tail = slash;
+    return tail + strspn(tail, "/");
+}
+
+static const char *function_name(struct emit *em, const struct ast_node *n) {
+    const char *prefix = em->opt->prefix;
+    int k = em->num_functions++;
+    if (!n->loc.node)
+        return arena_printf(&em->arena, "%s_%d", prefix, k);
+    return arena_printf(&em->arena, "%s_%d_%s", prefix, k,
+                        c_identifier(&em->arena, node_tail(n->loc.node)));
+}
+
+/* A list that breaks at 96 columns; what goes between its items is `between`. */
+struct list {
+    const char *between;
+    int column; // where the text is
+    int count;
+};
+
+static void put_item(struct emit *em, struct list *l, const char *item) {
+    int width = (int)strlen(item) + (int)strlen(l->between) + 1;
+    if (l->count > 0)
+        put(em, l->between);
+    if (l->count > 0 && l->column + width > 92) {
+        put(em, "\n");
+        put_indent(em);
+        put(em, "       ");
+        l->column = 4 * em->fn.depth + 7;
+    }
+    put(em, l->count > 0 ? " " : "");
+    put(em, item);
+    l->column += width;
+    l->count++;
+}
+
+/* ---- which buffers a nest uses ---- */
+
+struct use {
+    bool *read, *written; // [buffers]
+};
+
+static void note_use(void *user, int buffer, bool store) {
+    struct use *u = user;
+    (store ? u->written : u->read)[buffer] = true;
+}
+
+static struct use nest_use(struct emit *em, const struct ast_node *n) {
+    int count = em->ast->buffers.len;
+    struct use u = {arena_array(&em->arena, bool, count), arena_array(&em->arena, bool, count)};
+    ast_walk_buffers(n, note_use, &u);
+    return u;
+}
+
+static int64_t buffer_bytes(const struct buffer *b) {
+    int64_t bytes;
+    if (!dtype_bytes(b->dtype, b->max_elements, &bytes))
+        bug("the size of buffer %s overflows", b->name);
+    return bytes;
+}
+
+/* The position of an input among the inputs, of an output among the outputs. */
+static int buffer_position(const struct ast *a, int buffer) {
+    int position = 0;
+    for (int k = 0; k < buffer; k++)
+        position += a->buffers.data[k].kind == a->buffers.data[buffer].kind;
+    return position;
+}
+
+/* May the two share memory? */
+static bool buffers_overlap(const struct ast *a, int x, int y) {
+    const struct buffer *p = &a->buffers.data[x], *q = &a->buffers.data[y];
+    if (p->kind == BUFFER_TEMP && q->kind == BUFFER_TEMP)
+        return p->offset < q->offset + buffer_bytes(q) &&
+               q->offset < p->offset + buffer_bytes(p);
+    if (p->kind == BUFFER_OUTPUT && q->kind == BUFFER_INPUT)
+        return p->alias == buffer_position(a, y);
+    return p->kind == BUFFER_INPUT && q->kind == BUFFER_OUTPUT &&
+           q->alias == buffer_position(a, x);
+}
+
+/* Nothing of the nest that is written shares memory with anything else in it. */
+static bool may_restrict(const struct emit *em, const struct use *u, int buffer) {
+    for (int k = 0; k < em->ast->buffers.len; k++)
+        if (k != buffer && (u->read[k] || u->written[k]) &&
+            (u->written[k] || u->written[buffer]) && buffers_overlap(em->ast, k, buffer))
+            return false;
+    return true;
+}
+
+/* ---- nests ---- */
+
+static const char *pointer_parameter(struct emit *em, const struct use *u, int k) {
+    const struct buffer *b = &em->ast->buffers.data[k];
+    return arena_printf(&em->arena, "%s%s *%s%s", u->written[k] ? "" : "const ",
+                        emit_element_type(b->dtype), may_restrict(em, u, k) ? "restrict " : "",
+                        b->name);
+}
+
+/* The parameters of a nest's function: outer scalars, then buffers in their order. */
+static void put_parameters(struct emit *em, const struct use *u, int column) {
+    struct list list = {",", column, 0};
+    for (int i = 0; i < em->fn.captured.len; i++) {
+        const struct var *v = &em->vars.data[em->fn.captured.data[i]];
+        put_item(em, &list, arena_printf(&em->arena, "%s %s", emit_var_type(v), v->c));
+    }
+    for (int k = 0; k < em->ast->buffers.len; k++)
+        if (u->read[k] || u->written[k])
+            put_item(em, &list, pointer_parameter(em, u, k));
+    put(em, list.count ? "" : "void");
+    em->fn.frame.args = list.count;
+    em->fn.frame.buffers = list.count - em->fn.captured.len;
+}
+
+/* Prints the function of a nest into em->functions. */
+static void put_function(struct emit *em, const struct ast_node *n, const struct use *u,
+                         const char *name) {
+    struct str body = {0};
+    em->fn =
+        (struct function){.out = &body, .depth = 1, .is_nest = true, .outer = em->vars.len};
+    emit_list(em, &n->body);
+    bool returns = em->fn.checks || em->fn.fails;
+    em->fn.out = &em->functions;
+    em->fn.depth = 0;
+    put(em, "\n");
+    put_comment(em, n->loc.node, n->name);
+    const char *head =
+        arena_printf(&em->arena, "static NNCC_NOINLINE %s %s(", returns ? "int" : "void", name);
+    put(em, head);
+    put_parameters(em, u, (int)strlen(head));
+    put(em, ")\n{\n");
+    put(em, em->fn.checks ? "    int error = 0;\n" : "");
+    put(em, str_cstr(&body));
+    put(em, em->fn.checks ? "    return error;\n" : returns ? "    return 0;\n" : "");
+    put(em, "}\n");
+    str_free(&body);
+}
+
+/* The call of the function `nest` just printed. */
+static void put_call(struct emit *em, const struct use *u, const char *name,
+                     const struct function *nest) {
+    bool returns = nest->checks || nest->fails;
+    const char *head = arena_printf(&em->arena, "%s%s(", returns ? "error = " : "", name);
+    struct list list = {",", 4 * em->fn.depth + (int)strlen(head), 0};
+    put_indent(em);
+    put(em, head);
+    for (int i = 0; i < nest->captured.len; i++)
+        put_item(em, &list, em->vars.data[nest->captured.data[i]].c);
+    for (int k = 0; k < em->ast->buffers.len; k++)
+        if (u->read[k] || u->written[k])
+            put_item(em, &list, em->buffer_c[k]);
+    put(em, ");\n");
+    if (!returns)
+        return;
+    put_line(em, "if (error)");
+    put_line(em, "    return error;");
+    em->fn.fails = true;
+}
+
+/* Does a statement below assign to a scalar of the run function? */
+static bool sets_outer(const struct emit *em, const struct ast_node *n) {
+    for (int i = 0; i < em->vars.len; i++)
+        if (ast_list_sets(&n->body, em->vars.data[i].name))
+            return true;
+    return false;
+}
+
+void emit_nest(struct emit *em, const struct ast_node *n) {
+    int vars = em->vars.len;
+    if (em->fn.is_nest || sets_outer(em, n)) {
+        put_comment(em, n->loc.node, n->name);
+        put_line(em, "{");
+        em->fn.depth++;
+        emit_list(em, &n->body);
+        em->fn.depth--;
+        put_line(em, "}");
+    } else {
+        struct use u = nest_use(em, n);
+        const char *name = function_name(em, n);
+        struct function run = em->fn;
+        put_function(em, n, &u, name);
+        struct function nest = em->fn;
+        em->fn = run;
+        put_call(em, &u, name, &nest);
+        int64_t bytes = stack_of_frame(&nest.frame);
+        em->callee_bytes = bytes > em->callee_bytes ? bytes : em->callee_bytes;
+    }
+    em->vars.len = vars;
+}
+
+/* ---- the run function ---- */
+
+/* `const float input[490]`: packed types as bytes, none as [1], symbolic ones as a pointer. */
+static const char *tensor_parameter(struct emit *em, int k) {
+    const struct buffer *b = &em->ast->buffers.data[k];
+    int64_t n, bytes = buffer_bytes(b);
+    const char *type = emit_element_type(b->dtype), *c = em->buffer_c[k];
+    const char *constant = b->kind == BUFFER_INPUT ? "const " : "";
+    if (!expr_as_int(b->elements, &n))
+        return arena_printf(&em->arena, "%s%s *%s", constant, type, c);
+    n = dtype_info(b->dtype)->bits < 8 ? bytes : n;
+    return arena_printf(&em->arena, "%s%s %s[%" PRId64 "]", constant, type, c, n ? n : 1);
+}
+
+void emit_signature(struct emit *em) {
+    const char *head = arena_printf(&em->arena, "int %s_run(", em->opt->prefix);
+    struct list list = {",", (int)strlen(head), 0};
+    put(em, head);
+    for (int i = 0; i < em->ast->symbols.len; i++)
+        put_item(em, &list, arena_printf(&em->arena, "int32_t %s", em->vars.data[i].c));
+    for (int kind = BUFFER_INPUT; kind <= BUFFER_OUTPUT; kind++)
+        for (int k = 0; k < em->ast->buffers.len; k++)
+            if (em->ast->buffers.data[k].kind == (enum buffer_kind)kind)
+                put_item(em, &list, tensor_parameter(em, k));
+    put_item(em, &list, "void *arena");
+    put(em, ")");
+}
+
+/* An `if` over a list of conditions of which none may hold, else the code is returned. */
+static void open_refusal(struct emit *em, struct list *list, const char *condition) {
+    if (list->count == 0)
+        put(em, "    if (");
+    put_item(em, list, condition);
+}
+
+static void close_refusal(struct emit *em, const struct list *list, const char *code) {
+    if (list->count > 0)
+        putf(em, ")\n        return %s;\n", code);
+}
+
+static void put_argument_checks(struct emit *em) {
+    const struct ast *a = em->ast;
+    struct list list = {" ||", 8, 0};
+    for (int k = 0; k < a->buffers.len; k++)
+        if (a->buffers.data[k].kind == BUFFER_INPUT || a->buffers.data[k].kind == BUFFER_OUTPUT)
+            open_refusal(em, &list, arena_printf(&em->arena, "!%s", em->buffer_c[k]));
+    if (a->arena_bytes > 0)
+        open_refusal(em, &list, "!arena");
+    if (a->arena_bytes > 0 && a->arena_align > 1)
+        open_refusal(
+            em, &list,
+            arena_printf(&em->arena, "(uintptr_t)arena %% %" PRId64 " != 0", a->arena_align));
+    close_refusal(em, &list, "NNCC_E_ARG");
+    if (a->arena_bytes == 0)
+        put_line(em, "(void)arena;");
+}
+
+static void put_symbol_checks(struct emit *em) {
+    struct list list = {" ||", 8, 0};
+    for (int i = 0; i < em->ast->symbols.len; i++) {
+        const struct var *v = &em->vars.data[i];
+        open_refusal(em, &list, arena_printf(&em->arena, "%s < 0", v->c));
+        if (v->hi < INT32_MAX)
+            open_refusal(em, &list, arena_printf(&em->arena, "%s > %" PRId64, v->c, v->hi));
+    }
+    close_refusal(em, &list, "NNCC_E_SYMBOL");
+}
+
+/* A pointer per temporary: where it lies in the arena. */
+static void put_memory_map(struct emit *em) {
+    const struct ast *a = em->ast;
+    bool base = false;
+    for (int k = 0; k < a->buffers.len; k++) {
+        const struct buffer *b = &a->buffers.data[k];
+        if (b->kind != BUFFER_TEMP || !em->mentioned[k])
+            continue;
+        if (b->offset > 0 && !base) {
+            put_line(em, "unsigned char *const mem = arena;");
+            base = true;
+        }
+        put_indent(em);
+        putf(em, "%s *const %s = ", emit_element_type(b->dtype), b->name);
+        if (b->offset > 0)
+            putf(em, "(void *)(mem + %" PRId64 ");\n", b->offset);
+        else
+            put(em, "arena;\n");
+    }
+}
+
+/* The statements of the run function; an index that was out of range ends it after the
+ * statement that met it. */
+static void put_run_body(struct emit *em) {
+    const struct ast_list *body = &em->ast->body;
+    for (const struct ast_node *n = body->first; n; n = n->next) {
+        em->fn.checks = false;
+        emit_statement(em, n, body);
+        if (!em->fn.checks)
+            continue;
+        put_line(em, "if (error)");
+        put_line(em, "    return error;");
+        em->fn.fails = true;
+    }
+}
+
+void emit_program(struct emit *em) {
+    struct str body = {0}, *out = em->fn.out;
+    int vars = em->vars.len;
+    em->fn = (struct function){.out = &body, .depth = 1};
+    put_run_body(em);
+    em->fn.out = out;
+    em->fn.depth = 0;
+    put(em, "\n");
+    emit_signature(em);
+    put(em, "\n{\n");
+    em->fn.depth = 1;
+    put_argument_checks(em);
+    put_symbol_checks(em);
+    put_memory_map(em);
+    put_line(em, em->fn.fails ? "int error = 0;\n" : "");
+    put(em, str_cstr(&body));
+    put(em, "    return 0;\n}\n");
+    em->stack_bytes = stack_of_frame(&em->fn.frame) + em->callee_bytes;
+    em->vars.len = vars;
+    str_free(&body);
+}

@@ -1,0 +1,171 @@
+/* What the files of codegen/ share while one ast becomes C. Nothing outside codegen/ includes
+ * this. */
+#ifndef NNCC_CODEGEN_EMIT_H
+#define NNCC_CODEGEN_EMIT_H
+
+#include "codegen/codegen.h"
+
+/* ---- helpers.c: the small functions of helpers.def ---- */
+
+struct helper;
+struct helper_use {
+    const struct helper *row;
+    enum dtype type;
+};
+struct helper_set {
+    vec(struct helper_use) uses; // each once, what it calls before it
+    bool math;                   // one of them needs <math.h>
+};
+/* Notes that nncc_max_f32 (say) is called; a name without a row is a bug. */
+void helper_add(struct helper_set *set, struct arena *a, const char *name);
+void helper_print(struct str *s, const struct helper_set *set);
+/* A template of functions.def or helpers.def up to the next `$0` … `$9`: appends the text with
+ * $t $u $d $f replaced for type t, and returns what follows, at the `$` of an argument or at
+ * the end. */
+const char *template_put(struct str *s, const char *text, enum dtype t);
+/* The type at least 32 bits wide that arithmetic on t is done in ("i32", "u64" …): $d. */
+enum dtype dtype_wide(enum dtype t);
+
+/* ---- names.c ---- */
+
+/* The names that are taken in one scope. */
+struct name_set {
+    struct map map;
+};
+/* `name` made an identifier that nothing in the set has; adds it. Numbered on a collision: x,
+ * x_2, x_3. */
+const char *name_unique(struct name_set *set, struct arena *a, const char *name);
+/* Text inside a comment: one line, nothing that ends it, splices lines or starts another. */
+void comment_put(struct str *s, const char *text);
+/* Text inside a string literal, without the quotes. */
+void literal_put(struct str *s, const void *data, size_t len);
+
+/* ---- the printer ---- */
+
+/* A scalar in scope: a symbol, an iterator or a let. */
+struct var {
+    const char *name; // in the ast, interned
+    const char *c;    // in C
+    enum dtype dtype;
+    bool ranged; // INDEX: lies in lo..hi
+    int64_t lo, hi;
+    bool wide; // INDEX: an int64_t in C
+};
+
+/* A reduce of the statement being printed and the variable that holds its result. */
+struct reduced {
+    const struct expr *expr;
+    const char *c;
+};
+
+/* What a printed function shows of its need for stack; stack.c makes bytes of it. */
+struct frame {
+    int loops;   // deepest nesting
+    int scalars; // most scalars in scope
+    int buffers; // pointers
+    int loads;   // most loads in one statement
+    int args;    // of its own
+};
+
+/* The function that is being printed. */
+struct function {
+    struct str *out;   // where its text goes
+    int depth;         // of indentation
+    int loops;         // open now
+    bool is_nest;      // buffers are its arguments; else it is the run function
+    int outer;         // a nest: vars before this one belong to the run function
+    vec(int) captured; // … and these of them are its arguments
+    bool checks;       // sets `error`
+    bool fails;        // returns a code at once
+    struct frame frame;
+};
+
+struct emit {
+    const struct ast *ast;
+    const struct c_options *opt;
+    struct arena arena; // scratch, freed at the end
+    struct function fn;
+    vec(struct var) vars;        // in scope
+    vec(struct reduced) reduced; // of the statement being printed
+    bool math;                   // <math.h> is needed
+    struct helper_set helpers;
+    vec(const char *) routines; // called, each once
+    const char **buffer_c; // [buffers]: in the run function: an argument, a constant, a pointer
+                           // into the arena
+    bool *mentioned;       // [buffers]: by some statement
+    vec(int) weights;      // the constants to print
+    bool weights_as_bytes; // some of them in the byte order of this file
+    struct str functions;  // the nests
+    int num_functions;
+    int64_t callee_bytes; // of stack: the most that a nest needs
+    int64_t stack_bytes;  // of the whole program
+};
+
+void put(struct emit *em, const char *text);
+void putf(struct emit *em, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void put_indent(struct emit *em);
+void put_line(struct emit *em, const char *text); // indented, with its newline
+
+/* ---- emit_expr.c ---- */
+
+/* Precedence of C's operators, as functions.def numbers them. */
+enum c_prec {
+    C_ANY = 1, // an argument of a call
+    C_SELECT = 2,
+    C_OR = 3,
+    C_AND = 4,
+    C_COMPARE = 9,
+    C_NOT = 10, // low for a unary operator: compilers warn about !a == b
+    C_ADD = 11,
+    C_MUL = 12,
+    C_UNARY = 13,
+    C_POSTFIX = 14,
+};
+/* Any expression; in parentheses when it binds less than `min`. Index expressions are int32_t
+ * arithmetic when every part provably fits, else int64_t. */
+void emit_expr(struct emit *em, const struct expr *e, int min);
+/* Range of an index expression here; false when it is not known. */
+bool emit_range(const struct emit *em, const struct expr *e, int64_t *lo, int64_t *hi);
+/* Every part of an index expression lies in int32_t. */
+bool emit_fits32(const struct emit *em, const struct expr *e);
+/* The scalar of that name; a nest notes that it needs one of the run function. A bug when there
+ * is none. */
+const struct var *emit_var(struct emit *em, const char *name);
+void emit_constant(struct emit *em, enum dtype t, union scalar v);
+/* What a buffer is called in the function being printed. */
+const char *emit_buffer(const struct emit *em, int buffer);
+/* C type of what a buffer's pointer points to: packed elements are bytes. */
+const char *emit_element_type(enum dtype t);
+
+/* ---- emit_stmt.c ---- */
+
+/* Brings a scalar into scope until em->vars.len is set back; its C name is free there. */
+struct var *emit_declare(struct emit *em, const char *name, enum dtype t);
+/* Gives an index scalar the range lo..hi, its arithmetic reaching `reach` beyond hi: it becomes
+ * an int32_t where that fits. */
+void emit_set_range(struct var *v, int64_t lo, int64_t hi, int64_t reach);
+const char *emit_var_type(const struct var *v); // in C
+void emit_list(struct emit *em, const struct ast_list *list);
+/* One statement of a list; the rest of the list tells what a let may become. */
+void emit_statement(struct emit *em, const struct ast_node *n, const struct ast_list *list);
+/* Whether a statement of the list assigns to the scalar. */
+bool ast_list_sets(const struct ast_list *list, const char *name);
+
+/* ---- emit.c ---- */
+
+void emit_nest(struct emit *em, const struct ast_node *n);
+/* `int kws_run(…)`: symbols, inputs, outputs, arena. */
+void emit_signature(struct emit *em);
+/* Prints the nests into em->functions and the run function to em->fn.out. */
+void emit_program(struct emit *em);
+
+/* ---- weights.c, stack.c ---- */
+
+/* Lists the constants the ast mentions in em->weights, equal ones once, and names them in
+ * em->buffer_c; returns their bytes. */
+int64_t weights_name(struct emit *em);
+void weights_print(struct emit *em);
+/* An upper bound of the bytes of stack that a function needs, without what it calls. */
+int64_t stack_of_frame(const struct frame *f);
+
+#endif

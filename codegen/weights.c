@@ -1,0 +1,126 @@
+/* Constants as C text that compilers read fast: small ones as numbers, large ones as string
+ * literals of their bytes.
+ *
+ * An initialiser of numbers costs a compiler some hundred bytes and a microsecond an element; a
+ * string literal costs its length. C99 promises 4,095 characters in one, so a constant is an
+ * array of rows and a last, shorter row, seen through a union as its type. Each constant is an
+ * object of its own: a linker map shows it, and a section attribute places it. */
+#include "codegen/emit.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+enum {
+    ROW = 4080,        // bytes in a literal
+    SMALL = 256,       // bytes: up to here as numbers
+    LINE_NUMBERS = 88, // columns of a line of numbers
+};
+
+/* ---- as numbers ---- */
+
+/* Infinities and NaNs have no literal, and the bits of a NaN would be lost. */
+static bool all_finite(enum dtype t, const void *data, int64_t n) {
+    for (int64_t k = 0; dtype_is_float(t) && k < n; k++)
+        if (!isfinite(dtype_load(t, data, k).f))
+            return false;
+    return true;
+}
+
+static bool as_numbers(const struct buffer *b) {
+    return b->bytes <= SMALL && all_finite(b->dtype, b->data, b->max_elements);
+}
+
+static void put_numbers(struct emit *em, const struct buffer *b, const char *c) {
+    enum dtype t = dtype_info(b->dtype)->bits < 8 ? DTYPE_U8 : b->dtype;
+    int64_t n = b->bytes / (dtype_info(t)->bits / 8);
+    putf(em, "NNCC_CONST static const %s %s[%" PRId64 "] = {", dtype_info(t)->c_type, c,
+         n ? n : 1);
+    size_t start = 0;
+    for (int64_t k = 0; k < n; k++) {
+        if (k == 0 || em->fn.out->len - start > LINE_NUMBERS) {
+            put(em, k ? ",\n    " : "\n    ");
+            start = em->fn.out->len;
+        } else {
+            put(em, ", ");
+        }
+        emit_constant(em, t, dtype_load(t, b->data, k));
+    }
+    put(em, n ? "};\n" : "0};\n");
+}
+
+/* ---- as bytes ---- */
+
+static void put_bytes(struct emit *em, const struct buffer *b, const char *c) {
+    const char *data = b->data, *type = emit_element_type(b->dtype);
+    int64_t rows = b->bytes / ROW, rest = b->bytes % ROW;
+    int64_t n =
+        b->bytes / (dtype_info(b->dtype)->bits < 8 ? 1 : dtype_info(b->dtype)->bits / 8);
+    put(em, "NNCC_CONST static const union {\n    struct {\n");
+    if (rows > 0)
+        putf(em, "        char rows[%" PRId64 "][%d];\n", rows, ROW);
+    if (rest > 0)
+        putf(em, "        char rest[%" PRId64 "];\n", rest);
+    putf(em, "    } bytes;\n    %s data[%" PRId64 "];\n} %s = {{", type, n, c);
+    for (int64_t r = 0; r < rows; r++) {
+        put(em, r ? ",\n\"" : "{\n\"");
+        literal_put(em->fn.out, data + r * ROW, ROW);
+        put(em, "\"");
+    }
+    put(em, rows && rest ? "},\n\"" : rows ? "}" : "\n\"");
+    literal_put(em->fn.out, data + rows * ROW, (size_t)rest);
+    put(em, rest ? "\"" : "");
+    put(em, "}};\n");
+}
+
+/* ---- which ---- */
+
+/* An earlier constant with the same type and bytes, or -1. `first` maps the content's hash to
+ * the first one with it. */
+static int same_constant(const struct emit *em, struct map *first, struct arena *a, int k) {
+    const struct buffer *b = &em->ast->buffers.data[k];
+    uint64_t hash = hash_bytes(b->data, (size_t)b->bytes);
+    const char *key = arena_printf(a, "%d:%" PRIx64, (int)b->dtype, hash);
+    bool added;
+    int64_t *cell = map_put(first, key, &added);
+    if (added) {
+        *cell = k;
+        return -1;
+    }
+    const struct buffer *other = &em->ast->buffers.data[*cell];
+    bool same = other->bytes == b->bytes && memcmp(other->data, b->data, (size_t)b->bytes) == 0;
+    return same ? (int)*cell : -1;
+}
+
+int64_t weights_name(struct emit *em) {
+    struct map first = {0};
+    int64_t bytes = 0;
+    for (int k = 0; k < em->ast->buffers.len; k++) {
+        const struct buffer *b = &em->ast->buffers.data[k];
+        if (b->kind != BUFFER_CONST || !em->mentioned[k])
+            continue;
+        int same = same_constant(em, &first, &em->arena, k);
+        if (same >= 0) {
+            em->buffer_c[k] = em->buffer_c[same];
+            continue;
+        }
+        em->buffer_c[k] = arena_printf(&em->arena, "%s_w%d%s", em->opt->prefix, em->weights.len,
+                                       as_numbers(b) ? "" : ".data");
+        em->weights_as_bytes = em->weights_as_bytes || !as_numbers(b);
+        vec_push(&em->arena, &em->weights, k);
+        bytes += b->bytes;
+    }
+    map_free(&first);
+    return bytes;
+}
+
+void weights_print(struct emit *em) {
+    for (int i = 0; i < em->weights.len; i++) {
+        const struct buffer *b = &em->ast->buffers.data[em->weights.data[i]];
+        const char *c = arena_printf(&em->arena, "%s_w%d", em->opt->prefix, i);
+        put(em, "\n");
+        if (as_numbers(b))
+            put_numbers(em, b, c);
+        else
+            put_bytes(em, b, c);
+    }
+}
