@@ -201,6 +201,13 @@ void graph_renumber(struct graph *g) {
     g->next_id = id;
 }
 
+const char *graph_file(const struct graph *g) {
+    for (const struct node *n = g->first; n; n = n->next)
+        if (n->loc.file)
+            return n->loc.file;
+    return NULL;
+}
+
 /* ---- shapes ---- */
 
 int64_t value_elements(const struct value *v) {
@@ -251,12 +258,14 @@ const struct attr *node_attr(const struct node *n, const char *name) {
     return find_attr(n->attrs, n->num_attrs, name);
 }
 
-/* The attribute or the row's default; NULL when there is neither. Another kind than the row's
- * was refused by op_check. */
-static const struct attr *attr_of(const struct node *n, const char *name, enum attr_kind kind) {
+const struct attr *node_attr_or_default(const struct node *n, const char *name) {
     const struct attr *a = node_attr(n, name);
-    if (!a)
-        a = find_attr(n->defaults, n->num_defaults, name);
+    return a ? a : find_attr(n->defaults, n->num_defaults, name);
+}
+
+/* NULL when there is none of this kind: another kind than the row's was refused by op_check. */
+static const struct attr *attr_of(const struct node *n, const char *name, enum attr_kind kind) {
+    const struct attr *a = node_attr_or_default(n, name);
     return a && a->kind == kind ? a : NULL;
 }
 

@@ -114,6 +114,7 @@ void graph_replace_value(struct graph *g, struct value *from, struct value *to);
 void graph_make_constant(struct graph *g, struct value *v, const void *data);
 void graph_count_uses(struct graph *g); // fills num_uses everywhere, outputs count as uses
 void graph_renumber(struct graph *g);   // ids in definition order: inputs, constants, nodes
+const char *graph_file(const struct graph *g); // the model file its nodes come from; NULL when no node says
 
 int64_t value_elements(const struct value *v); // product of dims; the shape must be known
 bool shape_equal(const struct shape *a, const struct shape *b);
@@ -122,6 +123,7 @@ void shape_print(struct str *s, enum dtype t, const struct shape *shape); // f32
 /* ---- attributes; each takes the row's default when the node has none ---- */
 
 const struct attr *node_attr(const struct node *n, const char *name); // given explicitly; NULL otherwise
+const struct attr *node_attr_or_default(const struct node *n, const char *name); // NULL when there is neither
 int64_t node_int(const struct node *n, const char *name);
 double node_float(const struct node *n, const char *name);
 const char *node_string(const struct node *n, const char *name); // never NULL for an attribute with a default

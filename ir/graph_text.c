@@ -130,17 +130,9 @@ static void print_node(struct str *s, const struct node *n, struct constant_pool
     str_add(s, "\n");
 }
 
-/* The model file that nodes come from; NULL when no node says. */
-static const char *file_of(const struct graph *g) {
-    for (const struct node *n = g->first; n; n = n->next)
-        if (n->loc.file)
-            return n->loc.file;
-    return NULL;
-}
-
 static void print_graph(struct str *s, const struct graph *g, struct constant_pool *pool,
                         int depth) {
-    const char *file = depth ? NULL : file_of(g);
+    const char *file = depth ? NULL : graph_file(g);
     str_addf(s, "%*sgraph", 4 * depth, "");
     print_name(s, g->name);
     str_add(s, file ? " file" : "");
