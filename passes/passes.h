@@ -73,11 +73,12 @@ struct pipeline_options {
     const char *skip;     // comma-separated
     bool time;            // print the time of each pass to stderr
 };
-/* What comes out: the ast, or the text of the IR where `stop` ended; and who owns the constants' bytes that the ast borrows. */
+/* What comes out: the ast, or the text of the IR where `stop` ended; and the owners of the constants' bytes that the ast borrows. */
 struct pipeline_result {
     struct ast *ast; // NULL when stopped earlier or failed
     struct str text; // with stop
     struct graph *graph;
+    struct loops *loops;
     struct arena constants; // read from a dump's side file
 };
 /* Runs passes.def on a graph, or on the dump `text` when opt->start is set (constants: constants.bin in the folder of `file`). Dumps are

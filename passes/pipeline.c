@@ -9,8 +9,8 @@
 
 /* ---- the table ---- */
 
-/* The program between two passes: one of the three languages is not NULL, and the graph stays
- * as the owner of constants. */
+/* The program between two passes. The graph and the loops stay when the next language was made,
+ * as owners of constants' bytes. */
 struct state {
     struct compile *compile;
     const struct pipeline_options *opt;
@@ -51,8 +51,6 @@ static bool run_lower(struct state *s) {
 
 static bool run_naive(struct state *s) {
     s->ast = ast_from_loops(s->compile, s->loops);
-    loops_free(s->loops);
-    s->loops = NULL;
     return s->ast != NULL;
 }
 
@@ -290,8 +288,7 @@ bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct 
     bool ok = check_options(&s) && start(&s, file, text, len, out);
     c->diag->pass = NULL;
     out->graph = s.graph;
-    if (s.loops)
-        loops_free(s.loops);
+    out->loops = s.loops;
     if (s.ast && (!ok || opt->stop))
         ast_free(s.ast);
     else
@@ -303,6 +300,8 @@ bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct 
 void pipeline_free(struct pipeline_result *r) {
     if (r->ast)
         ast_free(r->ast);
+    if (r->loops)
+        loops_free(r->loops);
     graph_free(r->graph);
     str_free(&r->text);
     arena_free(&r->constants);
