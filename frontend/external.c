@@ -135,6 +135,8 @@ static bool account(const struct external *x, int64_t file_size, int64_t bytes) 
     map_put(&r->files, arena_strdup(&r->scratch, x->at.location), &added);
     if (added && !size_add(r->file_bytes, file_size, &r->file_bytes))
         return false;
+    if (added && r->opt && r->opt->depends)
+        r->opt->depends(r->opt->user, x->at.location);
     return size_add(r->region_bytes, bytes, &r->region_bytes) &&
            r->region_bytes / 2 <= r->file_bytes;
 }

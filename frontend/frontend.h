@@ -10,6 +10,9 @@ struct frontend_options {
     int num_dims;
     struct { const char *input; const int64_t *dims; int rank; } *shapes; // --shape=INPUT=1,3,224,224
     int num_shapes;
+    /* Called once for each file of external data, its path relative to the model's folder (gone after the call). May be NULL. */
+    void (*depends)(void *user, const char *file);
+    void *user;
 };
 
 /* Reads the model: parse, bounds on nesting and sizes, types, names, storage forms (raw, typed fields, external files beside `path`, packed sub-byte),
