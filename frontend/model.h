@@ -85,6 +85,21 @@ enum dtype dtype_read(struct reader *r, int32_t code, struct loc loc, const char
 const void *external_read(struct reader *r, const Onnx__TensorProto *t, int64_t bytes,
                           struct loc loc, const char *what);
 
+/* ---- nodes on their way into the graph ---- */
+
+/* A node in the form the model gives it, then in the current form. Lists may be replaced, in
+ * the scratch arena. */
+struct draft {
+    const char *domain, *op; // "" for ONNX's own domain
+    int64_t opset;           // whose form it has, of ONNX's own domain
+    struct value **in, **out;
+    int num_in, num_out;
+    struct attr *attrs;
+    int num_attrs;
+    struct loc loc;
+    bool failed; // an error was reported: it will not become a node
+};
+
 /* ---- onnx.c: names and scopes ---- */
 
 /* What a tensor name means in a scope. */
@@ -126,6 +141,9 @@ struct binding *scope_find(struct scope *s, const char *name);
 void scope_declare(struct reader *r, struct scope *s, Onnx__NodeProto **nodes, size_t n);
 /* Reads nodes in order into s->graph. */
 void nodes_read(struct reader *r, struct scope *s, Onnx__NodeProto **nodes, size_t n);
+/* Adds the draft, in its current form, to the graph and checks it against its operator's row.
+ */
+void node_add(struct reader *r, struct graph *g, const struct op *op, const struct draft *d);
 /* The body of a control-flow node; errors are counted in r->diag. */
 struct graph *subgraph_read(struct reader *r, struct scope *outer, const Onnx__GraphProto *g,
                             struct loc owner);
@@ -152,21 +170,6 @@ int64_t dim_size(struct reader *r, const Onnx__TensorShapeProto__Dimension *dim)
 /* The dims [*rank] of an input of the main graph from --shape, its declaration and bound
  * symbols. NULL after an error that says which flag helps. */
 const int64_t *input_dims(struct reader *r, const Onnx__ValueInfoProto *input, size_t *rank);
-
-/* ---- nodes on their way into the graph ---- */
-
-/* A node in the form the model gives it, then in the current form. Lists may be replaced, in
- * the scratch arena. */
-struct draft {
-    const char *domain, *op; // "" for ONNX's own domain
-    int64_t opset;           // whose form it has, of ONNX's own domain
-    struct value **in, **out;
-    int num_in, num_out;
-    struct attr *attrs;
-    int num_attrs;
-    struct loc loc;
-    bool failed; // an error was reported: it will not become a node
-};
 
 /* ---- attributes.c ---- */
 

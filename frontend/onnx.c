@@ -180,17 +180,27 @@ static void read_constant(struct reader *r, struct scope *s, const Onnx__NodePro
 /* ---- nodes ---- */
 
 static void unsupported(struct reader *r, const struct draft *d) {
-    const char *text =
-        *d->domain ? arena_printf(&r->scratch, "%s of domain '%s': operator", d->op, d->domain)
-                   : arena_printf(&r->scratch, "%s: operator", d->op);
-    text = arena_printf(&r->scratch, "%s is not supported (see nncc --ops)", text);
+    if (!*d->op) {
+        diag_error(r->diag, d->loc, "the node names no operator");
+        return;
+    }
+    const char *place =
+        *d->domain ? arena_printf(&r->scratch, " of domain '%s'", d->domain) : "";
+    const char *text = arena_printf(
+        &r->scratch, "%s: operator%s is not supported (see nncc --ops)", d->op, place);
     if (reader_may_report(r, text))
         diag_error(r->diag, d->loc, "%s", text);
 }
 
+void node_add(struct reader *r, struct graph *g, const struct op *op, const struct draft *d) {
+    const struct node *n = graph_add_node(g, NULL, op, d->in, d->num_in, d->out, d->num_out,
+                                          d->attrs, d->num_attrs, d->loc);
+    op_check(n, r->diag);
+}
+
 /* Any node but a call and a Constant. */
-static void add_node(struct reader *r, struct scope *s, const Onnx__NodeProto *n,
-                     struct draft *d) {
+static void read_plain(struct reader *r, struct scope *s, const Onnx__NodeProto *n,
+                       struct draft *d) {
     attributes_read(r, s, n, d);
     if (!*d->domain && !d->failed)
         opset_upgrade(r, s->graph, d);
@@ -198,8 +208,7 @@ static void add_node(struct reader *r, struct scope *s, const Onnx__NodeProto *n
     if (!op)
         unsupported(r, d);
     if (op && !d->failed)
-        graph_add_node(s->graph, NULL, op, d->in, d->num_in, d->out, d->num_out, d->attrs,
-                       d->num_attrs, d->loc);
+        node_add(r, s->graph, op, d);
 }
 
 /* The version of ONNX's own domain must be there when its operators are used. */
@@ -228,7 +237,7 @@ static void read_node(struct reader *r, struct scope *s, const Onnx__NodeProto *
     else if (!*domain && strcmp(d.op, "Constant") == 0)
         read_constant(r, s, n, &d);
     else
-        add_node(r, s, n, &d);
+        read_plain(r, s, n, &d);
     bind_results(r, s, n, &d);
 }
 

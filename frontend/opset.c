@@ -121,13 +121,19 @@ static struct value *emit(struct upgrade *u, const char *name, struct value *a, 
     struct value *in[2] = {a, b}, *out = graph_add_value(u->g, NULL, DTYPE_NONE, -1, NULL);
     struct attr named = attr ? *attr : (struct attr){0};
     const struct op *op = op_find("", name);
-    if (!op) {
-        fail(u, "the form before opset %d needs %s, which is not supported", u->since, name);
-        return out;
-    }
     if (attr)
         named.name = intern(u->r->names, attr->name);
-    graph_add_node(u->g, NULL, op, in, b ? 2 : 1, &out, 1, &named, attr ? 1 : 0, u->d->loc);
+    if (op)
+        node_add(u->r, u->g, op,
+                 &(struct draft){.in = in,
+                                 .num_in = b ? 2 : 1,
+                                 .out = &out,
+                                 .num_out = 1,
+                                 .attrs = &named,
+                                 .num_attrs = attr ? 1 : 0,
+                                 .loc = u->d->loc});
+    else
+        fail(u, "the form before opset %d needs %s, which is not supported", u->since, name);
     return out;
 }
 

@@ -76,19 +76,20 @@ static const char *shape_option(struct reader *r, const char *input, const int64
 
 /* Checks one dimension given by --shape against its declaration and binds its symbol. */
 static void bind_shape_dim(struct reader *r, const char *option,
-                           const Onnx__TensorShapeProto *shape, int k, int64_t size) {
-    const Onnx__TensorShapeProto__Dimension *d = shape->dim[k];
+                           const Onnx__ValueInfoProto *input, int k, int64_t size) {
+    const Onnx__TensorShapeProto__Dimension *d = info_shape(input)->dim[k];
     const char *symbol = symbol_of(d);
     int64_t *bound = symbol ? map_get(&r->symbols, symbol) : NULL;
     struct loc loc = reader_loc(r, NULL);
     if (size < 0)
         diag_error(r->diag, loc, "%s: a size cannot be negative", option);
     else if (is_fixed(d) && d->dim_value != size)
-        diag_error(r->diag, loc, "%s: dimension %d is %" PRId64 " in the model", option, k,
-                   d->dim_value);
+        diag_error(r->diag, loc, "%s: dimension %d of input '%s' is %" PRId64 " in the model",
+                   option, k, input->name, d->dim_value);
     else if (bound && *bound != SYMBOL_FREE && *bound != size)
-        diag_error(r->diag, loc, "%s: dimension %d is '%s', which is already bound to %" PRId64,
-                   option, k, symbol, *bound);
+        diag_error(r->diag, loc,
+                   "%s: dimension %d of input '%s' is '%s', already bound to %" PRId64, option,
+                   k, input->name, symbol, *bound);
     else if (bound)
         *bound = size;
 }
@@ -100,26 +101,34 @@ static const Onnx__ValueInfoProto *find_input(const Onnx__GraphProto *g, const c
     return NULL;
 }
 
-static void bind_shapes(struct reader *r, struct scope *s, const Onnx__GraphProto *g) {
-    for (int k = 0; k < r->opt->num_shapes; k++) {
-        const char *name = r->opt->shapes[k].input;
-        int rank = r->opt->shapes[k].rank;
-        const char *option = shape_option(r, name, r->opt->shapes[k].dims, rank);
-        const Onnx__ValueInfoProto *input = find_input(g, name);
-        const Onnx__TensorShapeProto *shape = info_shape(input);
-        struct loc loc = reader_loc(r, NULL);
-        if (scope_find(s, name))
-            diag_error(r->diag, loc, "%s: '%s' is a constant, its shape is known", option,
-                       name);
-        else if (!input)
-            diag_error(r->diag, loc, "%s: the model has no input '%s'", option, name);
-        else if (shape && shape->n_dim != (size_t)rank)
-            diag_error(r->diag, loc, "%s: input '%s' has rank %zu in the model", option, name,
-                       shape->n_dim);
-        else
-            for (int j = 0; shape && j < rank; j++)
-                bind_shape_dim(r, option, shape, j, r->opt->shapes[k].dims[j]);
-    }
+/* Whether an option before number k gives the same input's shape. */
+static bool is_repeated(const struct frontend_options *opt, int k) {
+    for (int j = 0; j < k; j++)
+        if (strcmp(opt->shapes[j].input, opt->shapes[k].input) == 0)
+            return true;
+    return false;
+}
+
+static void bind_shape(struct reader *r, struct scope *s, const Onnx__GraphProto *g, int k) {
+    const char *name = r->opt->shapes[k].input;
+    const int64_t *dims = r->opt->shapes[k].dims;
+    int rank = r->opt->shapes[k].rank;
+    const char *option = shape_option(r, name, dims, rank);
+    const Onnx__ValueInfoProto *input = find_input(g, name);
+    const Onnx__TensorShapeProto *shape = info_shape(input);
+    struct loc loc = reader_loc(r, NULL);
+    if (is_repeated(r->opt, k))
+        diag_error(r->diag, loc, "%s: input '%s' has a --shape already", option, name);
+    else if (scope_find(s, name))
+        diag_error(r->diag, loc, "%s: '%s' is a constant, its shape is known", option, name);
+    else if (!input)
+        diag_error(r->diag, loc, "%s: the model has no input '%s'", option, name);
+    else if (shape && shape->n_dim != (size_t)rank)
+        diag_error(r->diag, loc, "%s: input '%s' has rank %zu in the model", option, name,
+                   shape->n_dim);
+    else
+        for (int j = 0; shape && j < rank; j++)
+            bind_shape_dim(r, option, input, j, dims[j]);
 }
 
 void symbols_bind(struct reader *r, struct scope *s, const Onnx__GraphProto *g) {
@@ -127,7 +136,8 @@ void symbols_bind(struct reader *r, struct scope *s, const Onnx__GraphProto *g) 
     declare_symbols(r, g->output, g->n_output);
     declare_symbols(r, g->value_info, g->n_value_info);
     bind_dims(r);
-    bind_shapes(r, s, g);
+    for (int k = 0; k < r->opt->num_shapes; k++)
+        bind_shape(r, s, g, k);
 }
 
 /* ---- inputs ---- */

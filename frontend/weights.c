@@ -211,7 +211,8 @@ bool dims_read(struct reader *r, enum dtype t, const int64_t *dims, size_t rank,
     }
     for (size_t k = 0; k < rank; k++)
         if (dims[k] < 0) {
-            diag_error(r->diag, loc, "%s: dimension %zu is %" PRId64, what, k, dims[k]);
+            diag_error(r->diag, loc, "%s: dimension %zu is negative (%" PRId64 ")", what, k,
+                       dims[k]);
             return false;
         }
     out->rank = (int)rank;

@@ -20,7 +20,7 @@
 
 enum {
     WIRE_MAX_DEPTH = 100,         // messages inside each other; protobuf's own limit
-    WIRE_MAX_GROWTH = 64,         // bytes of unpacked form per byte of file
+    WIRE_MAX_GROWTH = 32,         // bytes of unpacked form per byte of file
     WIRE_FREE_GROWTH = 1 << 20,   // allowed on top, so that small files need not be dense
     WIRE_ALLOCATION = 16,         // what malloc adds to a block
     WIRE_MAX_MESSAGE = INT32_MAX, // protobuf-c's limit for one length
