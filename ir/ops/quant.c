@@ -178,18 +178,18 @@ const struct op ops_quant[] = {
      .types = "Q=i32|" QUANTISED " S=float R=float", .attrs = "axis:int=1 block_size:int=0 output_dtype:int=0",
      .infer = infer_dequantize, .lower = lower_dequantize,
      .doc = "integers back to real numbers", .tests = "test_dequantizelinear*"},
-    {.name = "DynamicQuantizeLinear", .domain = "", .since = 11, .signature = "x:f32 -> y:u8, y_scale:f32, y_zero_point:u8",
-     .types = "", .attrs = "", .infer = infer_dynamic_quantize,
+    {.name = "DynamicQuantizeLinear", .domain = "", .since = 11, .signature = "x:T -> y:u8, y_scale:T, y_zero_point:u8",
+     .types = "T=f32", .attrs = "", .infer = infer_dynamic_quantize,
      .body = "lo = ReduceMin(x) keepdims=0\n"
              "hi = ReduceMax(x) keepdims=0\n"
-             "low = Min(lo, f32{0.0})\n"
-             "high = Max(hi, f32{0.0})\n"
+             "low = Min(lo, T{0.0})\n"
+             "high = Max(hi, T{0.0})\n"
              "span = Sub(high, low)\n"
-             "y_scale = Div(span, f32{255.0})\n"
+             "y_scale = Div(span, T{255.0})\n"
              "steps = Div(low, y_scale)\n"
              "above = Neg(steps)\n"
              "rounded = Round(above)\n"
-             "zero = Clip(rounded, f32{0.0}, f32{255.0})\n"
+             "zero = Clip(rounded, T{0.0}, T{255.0})\n"
              "y_zero_point = Cast(zero) to=2\n"
              "y = QuantizeLinear(x, y_scale, y_zero_point)\n",
      .doc = "QuantizeLinear over the range found", .tests = "test_dynamicquantizelinear*"},
