@@ -170,7 +170,10 @@ static const void *read_named(struct text *in, enum dtype t, int64_t n,
 
 const void *constant_read(struct text *in, enum dtype t, int64_t n,
                           const struct constant_pool *pool) {
+    const void *data = NULL;
     if (in->tok.kind == TOK_HASH)
-        return read_named(in, t, n, pool);
-    return text_expect(in, "{") ? read_inline(in, t, n) : NULL;
+        data = read_named(in, t, n, pool);
+    else if (text_expect(in, "{"))
+        data = read_inline(in, t, n);
+    return in->failed ? NULL : data; // the token behind may be a bad one
 }

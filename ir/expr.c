@@ -203,31 +203,41 @@ static const struct expr *fold(struct arena *a, enum func f, enum dtype result,
 
 /* ---- index expressions ---- */
 
+/* Whether x is something plus its own constant *c. Not where an overflow left a second constant
+ * below. */
+static bool own_constant(const struct expr *x, int64_t *c) {
+    bool sum = is_func(x, FUNC_ADD), difference = is_func(x, FUNC_SUB);
+    bool first = difference && expr_as_int(x->arg[0], c);
+    if (!first && !((sum || difference) && expr_as_int(x->arg[1], c)))
+        return false;
+    const struct expr *rest = x->arg[first];
+    int64_t below;
+    if (*c == 0 || *c == INT64_MIN || is_const(rest) || own_constant(rest, &below))
+        return false;
+    if (difference && !first)
+        *c = -*c;
+    return true;
+}
+
 /* x as base + c; c is 0 when x has no constant of its own. `c - y` has the base 0 - y. */
 static const struct expr *split(struct arena *a, const struct expr *x, int64_t *c) {
-    bool sum = is_func(x, FUNC_ADD), difference = is_func(x, FUNC_SUB);
-    *c = 0;
-    if (difference && expr_as_int(x->arg[0], c))
-        return *c == 0 ? x : index_node(a, FUNC_SUB, expr_index(a, 0), x->arg[1]);
-    int64_t last;
-    if ((!sum && !difference) || !expr_as_int(x->arg[1], &last) || last == INT64_MIN)
+    if (!own_constant(x, c)) {
+        *c = 0;
         return x;
-    *c = sum ? last : -last;
+    }
+    if (is_const(x->arg[0]))
+        return index_node(a, FUNC_SUB, expr_index(a, 0), x->arg[1]);
     return x->arg[0];
 }
 
 static bool is_negation(const struct expr *x) {
-    return is_func(x, FUNC_SUB) && expr_is_int(x->arg[0], 0);
+    return is_func(x, FUNC_SUB) && expr_is_int(x->arg[0], 0) && !is_const(x->arg[1]);
 }
 
-/* base + c; a base with a constant of its own is one that left no room for more. */
+/* base + c, where split() left base. */
 static const struct expr *offset(struct arena *a, const struct expr *base, int64_t c) {
-    int64_t own, sum;
-    const struct expr *inner = split(a, base, &own);
     if (c == 0)
         return base;
-    if (own && !__builtin_add_overflow(own, c, &sum))
-        return offset(a, inner, sum);
     if (is_negation(base))
         return index_node(a, FUNC_SUB, expr_index(a, c), base->arg[1]);
     if (c > 0 || c == INT64_MIN)

@@ -130,38 +130,36 @@ static const struct expr *build(struct reader *r, enum func f, const struct expr
     return e;
 }
 
-/* f on arguments of which some may be loose: each takes the type of the first typed one among
- * those that share a type. */
-static const struct expr *apply(struct reader *r, enum func f, const struct expr **arg,
-                                enum dtype want) {
+/* The arguments [first, last] of f are those that share a type. */
+static void shared_args(enum func f, int *first, int *last) {
     const struct func_info *info = func_info(f);
-    int first = info->rule == RULE_SELECT,
-        last = info->rule == RULE_INDEX ? 0 : info->arity - 1;
-    enum dtype t = DTYPE_NONE;
-    bool loose = false;
+    *first = info->rule == RULE_SELECT;
+    *last = info->rule == RULE_INDEX ? 0 : info->arity - 1;
+}
+
+/* f on arguments of which some may be loose: they take the type of the first typed one among
+ * those that share a type. All loose: f stays loose where its type is theirs, else they take
+ * their default. */
+static const struct expr *apply(struct reader *r, enum func f, const struct expr **arg) {
+    const struct func_info *info = func_info(f);
+    int first, last;
+    shared_args(f, &first, &last);
+    enum dtype t = DTYPE_NONE, alone = DTYPE_INDEX;
+    for (int k = first; k <= last; k++) {
+        t = t ? t : arg[k]->dtype;
+        if (is_loose(arg[k]) && has_float(arg[k]))
+            alone = DTYPE_F32;
+    }
+    bool loose = t == DTYPE_NONE && (info->rule == RULE_SAME || info->rule == RULE_SELECT);
     for (int k = 0; k < info->arity; k++) {
-        if (k < first) // a condition
-            arg[k] = resolve_alone(r, arg[k], DTYPE_NONE);
-        else if (k > last) // a bound
+        if (k < first || k > last) // a condition, a bound
             arg[k] = resolve(r, arg[k], DTYPE_INDEX);
+        else if (!loose)
+            arg[k] = resolve(r, arg[k], t ? t : alone);
         if (!arg[k])
             return NULL;
-        if (k >= first && k <= last && t == DTYPE_NONE)
-            t = arg[k]->dtype;
-        loose |= is_loose(arg[k]);
     }
-    bool keeps_type = info->rule == RULE_SAME || info->rule == RULE_SELECT;
-    if (loose && t == DTYPE_NONE && keeps_type)
-        return loose_func(r, f, arg);
-    bool any_float = false;
-    for (int k = first; k <= last; k++)
-        any_float |= is_loose(arg[k]) && has_float(arg[k]);
-    if (t == DTYPE_NONE) // a comparison or test of literals; clamp and check of one
-        t = any_float ? DTYPE_F32 : info->rule != RULE_INDEX && want ? want : DTYPE_INDEX;
-    for (int k = first; k <= last; k++)
-        if (!(arg[k] = resolve(r, arg[k], t)))
-            return NULL;
-    return build(r, f, arg);
+    return loose ? loose_func(r, f, arg) : build(r, f, arg);
 }
 
 /* ---- reading ---- */
@@ -304,7 +302,7 @@ static const struct expr *read_call(struct reader *r, const char *name, enum dty
         bool same = func_info(f)->rule == RULE_SAME;
         if (!read_args(r, arg, func_info(f)->arity, same ? want : DTYPE_NONE))
             return NULL;
-        return apply(r, f, arg, want);
+        return apply(r, f, arg);
     }
     enum dtype t = dtype_from_text(name, strlen(name));
     if (t == DTYPE_NONE && r->scope->type)
@@ -424,7 +422,7 @@ static const struct expr *read_unary(struct reader *r, enum dtype want) {
         if (k == 0 && r->t->tok.kind == TOK_NUMBER)
             return read_number(r, true);
         const struct expr *x = read_expr(r, PREC_UNARY, want);
-        return x ? apply(r, prefixes[k], &x, want) : NULL;
+        return x ? apply(r, prefixes[k], &x) : NULL;
     }
     text_expected(r->t, "an expression");
     return NULL;
@@ -462,7 +460,7 @@ static const struct expr *read_expr(struct reader *r, int prec, enum dtype want)
     while (e && (f = operator_here(r->t)) < FUNC_COUNT && func_info(f)->prec >= prec) {
         const struct expr *arg[3] = {e};
         text_next(r->t);
-        e = read_operands(r, f, arg, want) ? apply(r, f, arg, want) : NULL;
+        e = read_operands(r, f, arg, want) ? apply(r, f, arg) : NULL;
         if (e && e->height > MAX_HEIGHT)
             return fail(r, "expression too long");
     }
@@ -473,7 +471,8 @@ static const struct expr *read_expr(struct reader *r, int prec, enum dtype want)
 const struct expr *expr_read(struct text *t, const struct expr_scope *scope, enum dtype want) {
     static const struct expr_scope empty = {0};
     struct reader r = {.t = t, .scope = scope ? scope : &empty};
-    return resolve_alone(&r, read_expr(&r, PREC_SELECT, want), want);
+    const struct expr *e = resolve_alone(&r, read_expr(&r, PREC_SELECT, want), want);
+    return t->failed ? NULL : e; // the token behind may be a bad one
 }
 
 /* ---- printing ---- */
