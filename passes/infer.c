@@ -86,6 +86,20 @@ static void forget_declared(struct graph *g) {
                 n->out[k]->declared.rank = -1;
 }
 
+/* Types in a dump are somebody's statement: each result is declared to have its type, and
+ * inferred again. */
+bool infer_again(struct compile *c, struct graph *g) {
+    bool ok = true;
+    for (struct node *n = g->first; n; n = n->next) {
+        for (int k = 0; k < n->num_out; k++)
+            if (n->out[k])
+                n->out[k]->declared = n->out[k]->shape;
+        ok &= infer_node(c, g, n);
+    }
+    forget_declared(g);
+    return ok;
+}
+
 /* Gives every value its type and shape by the rows' shape rules, checks what the model
  * declares, and folds small results. Requires: operator rows for all nodes, typed inputs.
  * Afterwards: everything is typed, nothing is declared any more. All errors are reported; what

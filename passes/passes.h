@@ -27,6 +27,8 @@ bool pass_clean(struct compile *c, struct graph *g);   // dead nodes, equal node
 bool infer_node(struct compile *c, struct graph *g, struct node *n);
 /* infer_node, then fold_node (small results only, unless fold_large); a node that folds away is removed. */
 bool infer_new_node(struct compile *c, struct graph *g, struct node *n, bool fold_large);
+/* Checks that a typed graph read from a dump has the types its rows give; reports what differs. */
+bool infer_again(struct compile *c, struct graph *g);
 
 /* graph -> loops; the graph must be typed. NULL after user errors (an operator form that cannot be lowered). */
 struct loops *loops_from_graph(struct compile *c, const struct graph *g);

@@ -277,7 +277,10 @@ static bool start(struct state *s, const char *file, const char *text, size_t le
         if (!read_state(s, file, text, len, &side))
             return false;
     }
-    return verify(s) && run_all(s, first, out);
+    if (!verify(s) ||
+        (first > 0 && s->level == LEVEL_GRAPH && !infer_again(s->compile, s->graph)))
+        return false;
+    return run_all(s, first, out);
 }
 
 bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct graph *g,

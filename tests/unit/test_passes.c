@@ -490,6 +490,8 @@ START_TEST(refuses_wrong_dumps) {
         "graph \"g\"\ninput %0: f32[2]\n%1: f32[2] = Relu(%2)\n",
         "graph \"g\"\ninput %0: f32[2]\n%1: ? = Relu(%0)\noutput %1 \"y\"\n",
         "graph \"g\"\ninput %0: i64[2]\n%1: i64[2] = Conv(%0, %0)\noutput %1 \"y\"\n",
+        "graph \"g\"\ninput %0: f32[2]\n%1: f32[3] = Relu(%0)\noutput %1 \"y\"\n",
+        "graph \"g\"\ninput %0: f32[2]\n%1: f64[2] = Relu(%0)\noutput %1 \"y\"\n",
         "loops \"g\"\n",
     };
     for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
