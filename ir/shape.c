@@ -211,6 +211,26 @@ bool infer_axes(struct infer *in, const struct node *n, const int64_t *axes, int
 
 /* ---- element-wise ---- */
 
+/* One more shape in a broadcast; the dimension that does not fit, or -1. */
+static int broadcast_one(const struct shape *s, int rank, int64_t *dims) {
+    int skip = rank - s->rank;
+    for (int d = skip; d < rank; d++) {
+        int64_t extent = s->dims[d - skip];
+        if (extent != 1 && dims[d] != 1 && extent != dims[d])
+            return d - skip;
+        dims[d] = extent != 1 ? extent : dims[d];
+    }
+    return -1;
+}
+
+/* Name of the operand with this shape. */
+static const char *owner_of(struct infer *in, const struct node *n, const struct shape *s) {
+    for (int k = 0; k < n->num_in; k++)
+        if (n->in[k] && s == &n->in[k]->shape)
+            return infer_operand_name(in, n, k);
+    return "?";
+}
+
 bool infer_broadcast(struct infer *in, const struct node *n, const struct shape *const *shapes,
                      int num, struct shape *out) {
     int rank = 0;
@@ -219,17 +239,13 @@ bool infer_broadcast(struct infer *in, const struct node *n, const struct shape 
     int64_t *dims = arena_array(in->arena, int64_t, rank);
     for (int d = 0; d < rank; d++)
         dims[d] = 1;
-    for (int k = 0; k < num; k++) {
-        int skip = rank - shapes[k]->rank;
-        for (int d = skip; d < rank; d++) {
-            int64_t extent = shapes[k]->dims[d - skip];
-            if (extent != 1 && dims[d] != 1 && extent != dims[d])
-                return infer_error(in, n, "an input of shape %s does not broadcast with %s",
-                                   infer_shape_text(in, shapes[k]->rank, shapes[k]->dims),
-                                   infer_shape_text(in, rank, dims));
-            dims[d] = extent != 1 ? extent : dims[d];
-        }
-    }
+    for (int k = 0; k < num; k++)
+        if (broadcast_one(shapes[k], rank, dims) >= 0)
+            return infer_error(in, n,
+                               "input '%s' has shape %s, which does not broadcast with %s",
+                               owner_of(in, n, shapes[k]),
+                               infer_shape_text(in, shapes[k]->rank, shapes[k]->dims),
+                               infer_shape_text(in, rank, dims));
     *out = (struct shape){rank, dims};
     return true;
 }

@@ -37,7 +37,7 @@ bool infer_axis(struct infer *in, const struct node *n, int64_t axis, int rank, 
 int node_axis(const struct node *n, int rank);
 /* Declared shape of result k, all dims known; NULL otherwise. */
 const struct shape *infer_declared(const struct node *n, int k);
-/* NumPy broadcasting of n shapes into out (dims in the arena); error naming the operands otherwise. */
+/* NumPy broadcasting of operands' shapes into out (dims in the arena); error naming the operand otherwise. */
 bool infer_broadcast(struct infer *in, const struct node *n, const struct shape *const *shapes, int num,
                      struct shape *out);
 /* Operand k's dimensions must be those of `shape` after broadcasting it alone: error otherwise. */

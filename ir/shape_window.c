@@ -29,15 +29,18 @@ const int64_t *infer_list(struct infer *in, const struct node *n, const char *na
     int len;
     const int64_t *list = node_ints(n, name, &len);
     if (list && len != rank) {
-        infer_error(in, n, "attribute '%s' has %d values, expected %d", name, len, rank);
+        infer_error(in, n, "attribute '%s' has length %d, expected %d", name, len, rank);
         return NULL;
     }
-    for (int d = 0; list && d < rank; d++)
-        if (list[d] < lo || list[d] > MAX_PARAM) {
-            infer_error(in, n, "attribute '%s' has the value %lld, expected at least %lld",
-                        name, (long long)list[d], (long long)lo);
-            return NULL;
-        }
+    for (int d = 0; list && d < rank; d++) {
+        bool low = list[d] < lo;
+        if (!low && list[d] <= MAX_PARAM)
+            continue;
+        infer_error(in, n, "attribute '%s' has the value %lld, expected at %s %lld", name,
+                    (long long)list[d], low ? "least" : "most",
+                    (long long)(low ? lo : MAX_PARAM));
+        return NULL;
+    }
     return node_list(in->arena, n, name, rank, fallback);
 }
 

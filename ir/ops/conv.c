@@ -26,7 +26,7 @@ static bool check_operands(struct infer *in, struct node *n, int64_t group) {
                            (long long)group);
     if (x->dims[1] % group != 0)
         return infer_error(
-            in, n, "input '%s' has %lld channels, which %lld groups do not divide",
+            in, n, "input '%s' has %lld channels, which group=%lld does not divide",
             infer_operand_name(in, n, 0), (long long)x->dims[1], (long long)group);
     const struct shape own = {len, (int64_t *)(uintptr_t)kernel},
                        given = {w->rank - 2, w->dims + 2};
@@ -65,7 +65,7 @@ static bool shape_convolution(struct infer *in, struct node *n) {
                            (long long)group);
     if (w->dims[0] % group != 0)
         return infer_error(
-            in, n, "input '%s' has %lld output channels, which %lld groups do not divide",
+            in, n, "input '%s' has %lld output channels, which group=%lld does not divide",
             infer_operand_name(in, n, 1), (long long)w->dims[0], (long long)group);
     return infer_window(in, n, w->dims + 2, &window) &&
            set_result(in, n, w->dims[0], window.out);

@@ -48,9 +48,9 @@ static bool shape_dropout(struct infer *in, struct node *n) {
     const int64_t *training = infer_ints(in, n, 2, &len);
     if (node_has_in(n, 2) && !keeps_all && (!training || len != 1))
         return infer_error(
-            in, n, "input 'training_mode' is not constant; only inference is supported");
+            in, n, "input 'training_mode' is not constant: only inference is supported");
     if (training && training[0] && !keeps_all)
-        return infer_error(in, n, "training is not supported");
+        return infer_error(in, n, "training_mode=1 is not supported, only inference is");
     return shape_same(in, n);
 }
 

@@ -17,6 +17,20 @@ static bool same_depth(struct infer *in, const struct node *n, int64_t depth, in
                        infer_shape_text(in, a->rank, a->dims));
 }
 
+/* The dimensions before the last two, broadcast: their number, or -1 when they do not fit. */
+static int batch_dims(const struct shape *a, const struct shape *b, int64_t *dims) {
+    int na = a->rank > 2 ? a->rank - 2 : 0, nb = b->rank > 2 ? b->rank - 2 : 0,
+        rank = na > nb ? na : nb;
+    for (int d = 0; d < rank; d++) {
+        int64_t x = d < rank - na ? 1 : a->dims[d - (rank - na)],
+                y = d < rank - nb ? 1 : b->dims[d - (rank - nb)];
+        if (x != y && x != 1 && y != 1)
+            return -1;
+        dims[d] = x != 1 ? x : y;
+    }
+    return rank;
+}
+
 /* NumPy's matmul: a vector is a row on the left, a column on the right; dimensions before the
  * last two broadcast. */
 static bool shape_matmul(struct infer *in, struct node *n) {
@@ -28,13 +42,13 @@ static bool shape_matmul(struct infer *in, struct node *n) {
                                infer_operand_name(in, n, k));
     if (!same_depth(in, n, a->dims[a->rank - 1], b->rank == 1 ? 0 : b->rank - 2))
         return false;
-    struct shape batch, batch_a = {a->rank > 2 ? a->rank - 2 : 0, a->dims};
-    const struct shape batch_b = {b->rank > 2 ? b->rank - 2 : 0, b->dims},
-                       *both[] = {&batch_a, &batch_b};
-    if (!infer_broadcast(in, n, both, 2, &batch))
-        return false;
-    int rank = batch.rank;
-    memcpy(dims, batch.dims, (size_t)rank * sizeof *dims);
+    int rank = batch_dims(a, b, dims);
+    if (rank < 0)
+        return infer_error(in, n,
+                           "input '%s' has shape %s, which before its last two dimensions does "
+                           "not broadcast with %s",
+                           infer_operand_name(in, n, 1), infer_shape_text(in, b->rank, b->dims),
+                           infer_shape_text(in, a->rank, a->dims));
     if (a->rank > 1)
         dims[rank++] = a->dims[a->rank - 2];
     if (b->rank > 1)

@@ -15,7 +15,7 @@ static bool pool_window(struct infer *in, struct node *n, struct window *w) {
     if (x->rank < 3)
         return infer_error(in, n, "input 'X' has rank %d, expected at least 3", x->rank);
     if (len != x->rank - 2)
-        return infer_error(in, n, "attribute 'kernel_shape' has %d values, expected %d", len,
+        return infer_error(in, n, "attribute 'kernel_shape' has length %d, expected %d", len,
                            x->rank - 2);
     return infer_window(in, n, kernel, w);
 }
