@@ -223,12 +223,15 @@ static int broadcast_one(const struct shape *s, int rank, int64_t *dims) {
     return -1;
 }
 
-/* Name of the operand with this shape. */
-static const char *owner_of(struct infer *in, const struct node *n, const struct shape *s) {
+/* "input 'B' has shape [2,4], which", or "shape [2,4]" of a list that is no operand's shape. */
+static const char *describe_shape(struct infer *in, const struct node *n,
+                                  const struct shape *s) {
+    const char *text = infer_shape_text(in, s->rank, s->dims);
     for (int k = 0; k < n->num_in; k++)
         if (n->in[k] && s == &n->in[k]->shape)
-            return infer_operand_name(in, n, k);
-    return "?";
+            return arena_printf(in->arena, "input '%s' has shape %s, which",
+                                infer_operand_name(in, n, k), text);
+    return arena_printf(in->arena, "shape %s", text);
 }
 
 bool infer_broadcast(struct infer *in, const struct node *n, const struct shape *const *shapes,
@@ -241,10 +244,8 @@ bool infer_broadcast(struct infer *in, const struct node *n, const struct shape 
         dims[d] = 1;
     for (int k = 0; k < num; k++)
         if (broadcast_one(shapes[k], rank, dims) >= 0)
-            return infer_error(in, n,
-                               "input '%s' has shape %s, which does not broadcast with %s",
-                               owner_of(in, n, shapes[k]),
-                               infer_shape_text(in, shapes[k]->rank, shapes[k]->dims),
+            return infer_error(in, n, "%s does not broadcast with %s",
+                               describe_shape(in, n, shapes[k]),
                                infer_shape_text(in, rank, dims));
     *out = (struct shape){rank, dims};
     return true;

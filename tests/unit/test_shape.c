@@ -63,6 +63,8 @@ static const struct shaping shapings[] = {
      "f32[]"},
     {"f32[2,3] f32[2,4]", "%9: ? = Add(%0, %1)",
      "Add: input 'B' has shape [2,4], which does not broadcast with [2,3]"},
+    {"f32[2,3] i64[2]={2,4}", "%9: ? = Expand(%0, %1)",
+     "Expand: shape [2,4] does not broadcast with [2,3]"},
     {"f32[2,3] i32[3]", "%9: ? = Add(%0, %1)",
      "Add: input 'B' has type i32, expected f32 as input 'A' has"},
     {"bool[2]", "%9: ? = Relu(%0)",
