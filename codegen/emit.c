@@ -17,20 +17,10 @@ void put(struct emit *em, const char *text) {
 }
 
 void putf(struct emit *em, const char *fmt, ...) {
-    char small[256], *text = small;
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(small, sizeof small, fmt, args);
+    str_add_va(em->fn.out, fmt, args);
     va_end(args);
-    if (n < 0)
-        bug("cannot format %s", fmt);
-    if ((size_t)n >= sizeof small) {
-        text = arena_alloc(&em->arena, (size_t)n + 1);
-        va_start(args, fmt);
-        vsnprintf(text, (size_t)n + 1, fmt, args);
-        va_end(args);
-    }
-    str_add_len(em->fn.out, text, (size_t)n);
 }
 
 void put_indent(struct emit *em) {
@@ -44,11 +34,63 @@ void put_line(struct emit *em, const char *text) {
     put(em, "\n");
 }
 
+enum { WIDTH = 96 }; // columns of a line, where there is a blank to break it at
+
+/* How well a line breaks at the blank text[k], inside `depth` brackets. */
+static int break_quality(const char *text, size_t k, int depth) {
+    char before = text[k - 1], next = text[k + 1];
+    int kind = next == '?' || next == ':' ? 3 : next == '&' || next == '|' ? 2 : before == ',';
+    return kind - 4 * depth;
+}
+
+/* Where a line that is too long breaks: at the best blank behind the first quarter of its room,
+ * else the last one; 0: nowhere. */
+static size_t break_at(const char *text, size_t least, size_t room) {
+    size_t best = 0;
+    int quality = 0, depth = 0;
+    for (size_t k = least; k <= room; k++) {
+        depth += text[k] == '(' || text[k] == '[';
+        depth -= text[k] == ')' || text[k] == ']';
+        if (text[k] != ' ' || k == least)
+            continue;
+        int q = break_quality(text, k, depth);
+        if (best == 0 || 4 * best < room || q >= quality) {
+            best = k;
+            quality = q;
+        }
+    }
+    return best;
+}
+
+/* One line of C, broken at its blanks. */
+static void put_wrapped(struct emit *em, const char *text, size_t len) {
+    int hang = (int)strspn(text, " ") + 8;
+    size_t least = (size_t)hang, room = WIDTH, cut;
+    while (len > room && (cut = break_at(text, least, room)) > 0) {
+        str_add_len(em->fn.out, text, cut);
+        putf(em, "\n%*s", hang, "");
+        text += cut + 1;
+        len -= cut + 1;
+        room = hang + 40 > WIDTH ? 40 : (size_t)(WIDTH - hang);
+        least = 0;
+    }
+    str_add_len(em->fn.out, text, len);
+}
+
+/* Statements, their long lines broken. */
+static void put_code(struct emit *em, const char *text) {
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        put_wrapped(em, text, len);
+        put(em, "\n");
+        text += len + (text[len] == '\n');
+    }
+}
+
 /* ---- comments and names ---- */
 
 /* A comment of any length, broken at blanks: the nodes it comes from, what it computes. */
 static void put_comment(struct emit *em, const char *node, const char *what) {
-    enum { WIDTH = 92 };
     struct str text = {0};
     if (node)
         comment_put(&text, node);
@@ -59,7 +101,7 @@ static void put_comment(struct emit *em, const char *node, const char *what) {
     int start = 4 * em->fn.depth + 2, column = start;
     for (const char *p = str_cstr(&text) + strspn(str_cstr(&text), " "); *p;) {
         int word = (int)strcspn(p, " ");
-        if (column + word > WIDTH && column > start) {
+        if (column + word > WIDTH - 4 && column > start) {
             put(em, "\n");
             put_indent(em);
             put(em, " *");
@@ -98,7 +140,7 @@ static const char *function_name(struct emit *em, const struct ast_node *n) {
                         c_identifier(&em->arena, node_tail(n->loc.node)));
 }
 
-/* A list that breaks at 96 columns; what goes between its items is `between`. */
+/* A list that breaks at the width; what goes between its items is `between`. */
 struct list {
     const char *between;
     int column; // where the text is
@@ -109,7 +151,7 @@ static void put_item(struct emit *em, struct list *l, const char *item) {
     int width = (int)strlen(item) + (int)strlen(l->between) + 1;
     if (l->count > 0)
         put(em, l->between);
-    if (l->count > 0 && l->column + width > 92) {
+    if (l->count > 0 && l->column + width > WIDTH - 4) {
         put(em, "\n");
         put_indent(em);
         put(em, "       ");
@@ -175,6 +217,20 @@ static bool may_restrict(const struct emit *em, const struct use *u, int buffer)
     return true;
 }
 
+/* The buffer used after k (-1: the first): those only read, then those written; -1 at the end.
+ */
+static int next_used(const struct emit *em, const struct use *u, int k) {
+    int n = em->ast->buffers.len;
+    bool written = k >= 0 && u->written[k];
+    for (k++; k < n; k++)
+        if (u->written[k] == written && (written || u->read[k]))
+            return k;
+    for (k = 0; !written && k < n; k++)
+        if (u->written[k])
+            return k;
+    return -1;
+}
+
 /* ---- nests ---- */
 
 static const char *pointer_parameter(struct emit *em, const struct use *u, int k) {
@@ -184,16 +240,15 @@ static const char *pointer_parameter(struct emit *em, const struct use *u, int k
                         b->name);
 }
 
-/* The parameters of a nest's function: outer scalars, then buffers in their order. */
+/* The parameters of a nest's function: outer scalars, what is read, what is written. */
 static void put_parameters(struct emit *em, const struct use *u, int column) {
     struct list list = {",", column, 0};
     for (int i = 0; i < em->fn.captured.len; i++) {
         const struct var *v = &em->vars.data[em->fn.captured.data[i]];
         put_item(em, &list, arena_printf(&em->arena, "%s %s", emit_var_type(v), v->c));
     }
-    for (int k = 0; k < em->ast->buffers.len; k++)
-        if (u->read[k] || u->written[k])
-            put_item(em, &list, pointer_parameter(em, u, k));
+    for (int k = next_used(em, u, -1); k >= 0; k = next_used(em, u, k))
+        put_item(em, &list, pointer_parameter(em, u, k));
     put(em, list.count ? "" : "void");
     em->fn.frame.args = list.count;
     em->fn.frame.buffers = list.count - em->fn.captured.len;
@@ -217,7 +272,7 @@ static void put_function(struct emit *em, const struct ast_node *n, const struct
     put_parameters(em, u, (int)strlen(head));
     put(em, ")\n{\n");
     put(em, em->fn.checks ? "    int error = 0;\n" : "");
-    put(em, str_cstr(&body));
+    put_code(em, str_cstr(&body));
     put(em, em->fn.checks ? "    return error;\n" : returns ? "    return 0;\n" : "");
     put(em, "}\n");
     str_free(&body);
@@ -233,9 +288,8 @@ static void put_call(struct emit *em, const struct use *u, const char *name,
     put(em, head);
     for (int i = 0; i < nest->captured.len; i++)
         put_item(em, &list, em->vars.data[nest->captured.data[i]].c);
-    for (int k = 0; k < em->ast->buffers.len; k++)
-        if (u->read[k] || u->written[k])
-            put_item(em, &list, em->buffer_c[k]);
+    for (int k = next_used(em, u, -1); k >= 0; k = next_used(em, u, k))
+        put_item(em, &list, em->buffer_c[k]);
     put(em, ");\n");
     if (!returns)
         return;
@@ -343,24 +397,27 @@ static void put_symbol_checks(struct emit *em) {
     close_refusal(em, &list, "NNCC_E_SYMBOL");
 }
 
+static bool is_at(const struct emit *em, int k, bool start) {
+    const struct buffer *b = &em->ast->buffers.data[k];
+    return b->kind == BUFFER_TEMP && em->mentioned[k] && (b->offset == 0) == start;
+}
+
 /* A pointer per temporary: where it lies in the arena. */
 static void put_memory_map(struct emit *em) {
     const struct ast *a = em->ast;
     bool base = false;
+    for (int k = 0; k < a->buffers.len; k++)
+        base = base || is_at(em, k, false);
+    if (base)
+        put_line(em, "unsigned char *const mem = arena;");
     for (int k = 0; k < a->buffers.len; k++) {
         const struct buffer *b = &a->buffers.data[k];
-        if (b->kind != BUFFER_TEMP || !em->mentioned[k])
-            continue;
-        if (b->offset > 0 && !base) {
-            put_line(em, "unsigned char *const mem = arena;");
-            base = true;
-        }
-        put_indent(em);
-        putf(em, "%s *const %s = ", emit_element_type(b->dtype), b->name);
-        if (b->offset > 0)
-            putf(em, "(void *)(mem + %" PRId64 ");\n", b->offset);
-        else
-            put(em, "arena;\n");
+        const char *type = emit_element_type(b->dtype);
+        if (is_at(em, k, true))
+            putf(em, "    %s *const %s = arena;\n", type, b->name);
+        else if (is_at(em, k, false))
+            putf(em, "    %s *const %s = (void *)(mem + %" PRId64 ");\n", type, b->name,
+                 b->offset);
     }
 }
 
@@ -393,8 +450,8 @@ void emit_program(struct emit *em) {
     put_argument_checks(em);
     put_symbol_checks(em);
     put_memory_map(em);
-    put_line(em, em->fn.fails ? "int error = 0;\n" : "");
-    put(em, str_cstr(&body));
+    put(em, em->fn.fails ? "    int error = 0;\n\n" : "\n");
+    put_code(em, str_cstr(&body));
     put(em, "    return 0;\n}\n");
     em->stack_bytes = stack_of_frame(&em->fn.frame) + em->callee_bytes;
     em->vars.len = vars;

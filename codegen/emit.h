@@ -121,9 +121,23 @@ enum c_prec {
     C_UNARY = 13,
     C_POSTFIX = 14,
 };
-/* Any expression; in parentheses when it binds less than `min`. Index expressions are int32_t
- * arithmetic when every part provably fits, else int64_t. */
+/* Any expression; in parentheses when it binds less than `min`. */
 void emit_expr(struct emit *em, const struct expr *e, int min);
+void emit_constant(struct emit *em, enum dtype t, union scalar v);
+void put_signed(struct emit *em, int64_t v); // a literal that fits its type
+/* What a buffer is called in the function being printed. */
+const char *emit_buffer(const struct emit *em, int buffer);
+/* C type of what a buffer's pointer points to: packed elements are bytes. */
+const char *emit_element_type(enum dtype t);
+
+/* ---- emit_index.c ---- */
+
+/* An index expression other than a conversion: int32_t arithmetic when every part provably
+ * fits, else int64_t. */
+void emit_index(struct emit *em, const struct expr *e, int min);
+/* `x op y` of index expressions, op being C's comparison. */
+void emit_index_relation(struct emit *em, const struct expr *x, const char *op,
+                         const struct expr *y, int min);
 /* Range of an index expression here; false when it is not known. */
 bool emit_range(const struct emit *em, const struct expr *e, int64_t *lo, int64_t *hi);
 /* Every part of an index expression lies in int32_t. */
@@ -131,11 +145,9 @@ bool emit_fits32(const struct emit *em, const struct expr *e);
 /* The scalar of that name; a nest notes that it needs one of the run function. A bug when there
  * is none. */
 const struct var *emit_var(struct emit *em, const char *name);
-void emit_constant(struct emit *em, enum dtype t, union scalar v);
-/* What a buffer is called in the function being printed. */
-const char *emit_buffer(const struct emit *em, int buffer);
-/* C type of what a buffer's pointer points to: packed elements are bytes. */
-const char *emit_element_type(enum dtype t);
+/* Parentheses around what has precedence `prec` where `min` is needed. */
+void put_open(struct emit *em, int prec, int min);
+void put_close(struct emit *em, int prec, int min);
 
 /* ---- emit_stmt.c ---- */
 

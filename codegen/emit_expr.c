@@ -7,70 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static void emit_index_in(struct emit *em, const struct expr *e, int min, bool wide);
-
-static void open_paren(struct emit *em, int prec, int min) {
-    if (prec < min)
-        put(em, "(");
-}
-
-static void close_paren(struct emit *em, int prec, int min) {
-    if (prec < min)
-        put(em, ")");
-}
-
-/* ---- scalars in scope and ranges ---- */
-
-const struct var *emit_var(struct emit *em, const char *name) {
-    for (int i = em->vars.len - 1; i >= 0; i--) {
-        if (em->vars.data[i].name != name)
-            continue;
-        if (i < em->fn.outer) {
-            bool known = false;
-            for (int k = 0; k < em->fn.captured.len; k++)
-                known = known || em->fn.captured.data[k] == i;
-            if (!known)
-                vec_push(&em->arena, &em->fn.captured, i);
-        }
-        return &em->vars.data[i];
-    }
-    bug("scalar %s is not in scope", name);
-}
-
-static bool var_range(void *user, const char *name, int64_t *lo, int64_t *hi) {
-    const struct emit *em = user;
-    for (int i = em->vars.len - 1; i >= 0; i--) {
-        const struct var *v = &em->vars.data[i];
-        if (v->name != name)
-            continue;
-        *lo = v->lo;
-        *hi = v->hi;
-        return v->ranged;
-    }
-    return false;
-}
-
-bool emit_range(const struct emit *em, const struct expr *e, int64_t *lo, int64_t *hi) {
-    return expr_range(e, var_range, (void *)em, lo, hi);
-}
-
-static bool range_fits32(const struct emit *em, const struct expr *e) {
-    int64_t lo, hi;
-    return emit_range(em, e, &lo, &hi) && lo >= INT32_MIN && hi <= INT32_MAX;
-}
-
-bool emit_fits32(const struct emit *em, const struct expr *e) {
-    if (e->dtype != DTYPE_INDEX)
-        return true; // a value inside clamp or check, or a condition: it has a mode of its own
-    if (!range_fits32(em, e))
-        return false;
-    bool bound = e->kind == EXPR_FUNC && (e->func == FUNC_CLAMP || e->func == FUNC_CHECK);
-    for (int k = bound; k < e->n; k++)
-        if (!emit_fits32(em, e->arg[k]))
-            return false;
-    return true;
-}
-
 /* ---- constants ---- */
 
 /* The fewest digits that read back as the same value. */
@@ -99,7 +35,7 @@ static void put_float(struct emit *em, enum dtype t, double v) {
     put(em, v != v ? "NAN" : "INFINITY");
 }
 
-static void put_signed(struct emit *em, int64_t v) {
+void put_signed(struct emit *em, int64_t v) {
     if (v == INT64_MIN || v == INT32_MIN)
         put(em, v == INT64_MIN ? "INT64_MIN" : "INT32_MIN");
     else
@@ -221,13 +157,13 @@ static void emit_template(struct emit *em, const struct expr *e, int min, enum d
     text = e->dtype == t ? wrapped_template(em, text, t) : text;
     note_call(em, text, t);
     int prec = template_prec(text);
-    open_paren(em, prec, min);
+    put_open(em, prec, min);
     for (const char *at = template_put(em->fn.out, text, t); *at;
          at = template_put(em->fn.out, at + 2, t)) {
         const struct expr *arg = e->arg[at[1] - '0'];
         emit_expr(em, arg, at == text && same_logic(e, arg) ? prec : slot_needs(text, at));
     }
-    close_paren(em, prec, min);
+    put_close(em, prec, min);
 }
 
 /* ---- comparisons that every value answers alike, which compilers warn about ---- */
@@ -268,22 +204,11 @@ static bool compare_answers(const struct expr *e, bool *answer) {
            (limit_answers(swapped(e->func), x->dtype, x, answer) && !expr_has_check(y));
 }
 
-static void emit_index_compare(struct emit *em, const struct expr *e, int min) {
-    const char *op = func_info(e->func)->text;
-    int prec = func_info(e->func)->prec;
-    bool wide = !emit_fits32(em, e->arg[0]) || !emit_fits32(em, e->arg[1]);
-    open_paren(em, prec, min);
-    emit_index_in(em, e->arg[0], C_ADD, wide);
-    putf(em, " %s ", op);
-    emit_index_in(em, e->arg[1], C_ADD, wide);
-    close_paren(em, prec, min);
-}
-
 static void emit_func(struct emit *em, const struct expr *e, int min) {
     bool answer, compare = func_info(e->func)->rule == RULE_COMPARE;
     const struct expr *operand = e->arg[func_info(e->func)->rule == RULE_SELECT];
     if (compare && operand->dtype == DTYPE_INDEX)
-        emit_index_compare(em, e, min);
+        emit_index_relation(em, e->arg[0], func_info(e->func)->text, e->arg[1], min);
     else if (compare && compare_answers(e, &answer))
         put(em, answer ? "1" : "0");
     else
@@ -302,10 +227,10 @@ static void emit_call_1(struct emit *em, const char *name, const struct expr *ar
 static void emit_to_bool(struct emit *em, const struct expr *e, int min) {
     const struct expr *x = e->arg[0];
     int prec = C_COMPARE - 1;
-    open_paren(em, prec, min);
+    put_open(em, prec, min);
     emit_expr(em, x, C_ADD);
     put(em, x->dtype == DTYPE_F32 ? " != 0.0f" : x->dtype == DTYPE_F64 ? " != 0.0" : " != 0");
-    close_paren(em, prec, min);
+    put_close(em, prec, min);
 }
 
 /* As dtype_convert: integers wrap, floats saturate. */
@@ -320,10 +245,10 @@ static void emit_cast(struct emit *em, const struct expr *e, int min) {
     } else if (to->bits < 8) {
         emit_call_1(em, arena_printf(&em->arena, "nncc_wrap_%s", to->text), x);
     } else {
-        open_paren(em, C_UNARY, min);
+        put_open(em, C_UNARY, min);
         putf(em, "(%s)", e->dtype == DTYPE_INDEX ? "int64_t" : to->c_type);
         emit_expr(em, x, C_UNARY);
-        close_paren(em, C_UNARY, min);
+        put_close(em, C_UNARY, min);
     }
 }
 
@@ -359,11 +284,8 @@ static void emit_bound(struct emit *em, const struct expr *x, const char *op,
     bool known = emit_range(em, x, &xlo, &xhi) && emit_range(em, y, &ylo, &yhi);
     if (known && (op[1] ? xhi <= ylo : xhi < ylo))
         return;
-    bool wide = !emit_fits32(em, x) || !emit_fits32(em, y);
     put(em, (*count)++ ? " && " : "");
-    emit_index_in(em, x, C_ADD, wide);
-    putf(em, " %s ", op);
-    emit_index_in(em, y, C_ADD, wide);
+    emit_index_relation(em, x, op, y, C_ANY);
 }
 
 /* The load is evaluated only inside the bounds, as ?: does. */
@@ -379,147 +301,15 @@ static void emit_guard(struct emit *em, const struct expr *e, int min) {
     if (count == 0) {
         emit_expr(em, e->arg[0], min);
     } else {
-        open_paren(em, C_SELECT, min);
+        put_open(em, C_SELECT, min);
         put(em, str_cstr(&cond));
         put(em, " ? ");
         emit_expr(em, e->arg[0], C_OR);
         put(em, " : ");
         emit_expr(em, e->arg[1], C_SELECT);
-        close_paren(em, C_SELECT, min);
+        put_close(em, C_SELECT, min);
     }
     str_free(&cond);
-}
-
-/* ---- index arithmetic ---- */
-
-static void emit_index_var(struct emit *em, const char *name, int min, bool wide) {
-    const struct var *v = emit_var(em, name);
-    bool cast = wide && !v->wide;
-    open_paren(em, cast ? C_UNARY : C_POSTFIX, min);
-    putf(em, cast ? "(int64_t)%s" : "%s", v->c);
-    close_paren(em, cast ? C_UNARY : C_POSTFIX, min);
-}
-
-static void emit_index_call(struct emit *em, const char *name, const struct expr *e,
-                            bool wide) {
-    const char *call = arena_printf(&em->arena, "nncc_%s_%s", name, wide ? "i64" : "i32");
-    helper_add(&em->helpers, &em->arena, call);
-    putf(em, "%s(", call);
-    emit_index_in(em, e->arg[0], C_ANY, wide);
-    put(em, ", ");
-    emit_index_in(em, e->arg[1], C_ANY, wide);
-    put(em, ")");
-}
-
-/* clamp and check: the first argument is an index or a value of any integer type, the result an
- * index. */
-static void emit_index_bound(struct emit *em, const struct expr *e, int min, bool wide) {
-    const struct expr *x = e->arg[0];
-    bool is_index = x->dtype == DTYPE_INDEX, is_check = e->func == FUNC_CHECK;
-    bool wide_bounds = wide || !emit_fits32(em, e->arg[1]) || !emit_fits32(em, e->arg[2]);
-    enum dtype t =
-        is_index ? (emit_fits32(em, x) ? DTYPE_I32 : DTYPE_I64) : dtype_wide(x->dtype);
-    if (wide_bounds && t != DTYPE_U64)
-        t = DTYPE_I64;
-    bool narrow = !wide && dtype_info(t)->bits == 64;
-    const char *call = arena_printf(&em->arena, "nncc_%s_%s", is_check ? "check" : "clamp",
-                                    dtype_info(t)->text);
-    helper_add(&em->helpers, &em->arena, call);
-    open_paren(em, narrow ? C_UNARY : C_POSTFIX, min);
-    putf(em, "%s%s(", narrow ? "(int32_t)" : "", call);
-    if (is_index)
-        emit_index_in(em, x, C_ANY, t == DTYPE_I64);
-    else
-        emit_expr(em, x, C_ANY);
-    for (int k = 1; k <= 2; k++) {
-        put(em, ", ");
-        emit_index_in(em, e->arg[k], C_ANY, wide_bounds);
-    }
-    put(em, is_check ? ", &error)" : ")");
-    em->fn.checks = em->fn.checks || is_check;
-    close_paren(em, narrow ? C_UNARY : C_POSTFIX, min);
-}
-
-static void emit_index_operator(struct emit *em, const struct expr *e, int min, bool wide) {
-    int prec = func_info(e->func)->prec;
-    open_paren(em, prec, min);
-    emit_index_in(em, e->arg[0], prec, wide);
-    putf(em, " %s ", func_info(e->func)->text);
-    emit_index_in(em, e->arg[1], prec + 1, wide);
-    close_paren(em, prec, min);
-}
-
-/* C's division rounds towards zero: right where the numerator is never negative. */
-static void emit_index_division(struct emit *em, const struct expr *e, int min, bool wide) {
-    int64_t lo, hi;
-    if (emit_range(em, e->arg[0], &lo, &hi) && lo >= 0)
-        emit_index_operator(em, e, min, wide);
-    else
-        emit_index_call(em, e->func == FUNC_DIV ? "floordiv" : "floormod", e, wide);
-}
-
-static void emit_index_select(struct emit *em, const struct expr *e, int min, bool wide) {
-    open_paren(em, C_SELECT, min);
-    emit_expr(em, e->arg[0], C_OR);
-    put(em, " ? ");
-    emit_index_in(em, e->arg[1], C_OR, wide);
-    put(em, " : ");
-    emit_index_in(em, e->arg[2], C_SELECT, wide);
-    close_paren(em, C_SELECT, min);
-}
-
-static void emit_index_func(struct emit *em, const struct expr *e, int min, bool wide) {
-    switch (e->func) {
-    case FUNC_ADD:
-    case FUNC_SUB:
-    case FUNC_MUL:
-        emit_index_operator(em, e, min, wide);
-        return;
-    case FUNC_DIV:
-    case FUNC_REM:
-    case FUNC_MOD:
-        emit_index_division(em, e, min, wide);
-        return;
-    case FUNC_NEG:
-        open_paren(em, C_UNARY, min);
-        put(em, "-");
-        emit_index_in(em, e->arg[0], C_POSTFIX, wide);
-        close_paren(em, C_UNARY, min);
-        return;
-    case FUNC_MIN:
-    case FUNC_MAX:
-        emit_index_call(em, e->func == FUNC_MIN ? "min" : "max", e, wide);
-        return;
-    case FUNC_SELECT:
-        emit_index_select(em, e, min, wide);
-        return;
-    case FUNC_CLAMP:
-    case FUNC_CHECK:
-        emit_index_bound(em, e, min, wide);
-        return;
-    default:
-        bug("%s in an index expression", func_info(e->func)->text);
-    }
-}
-
-static void emit_index_in(struct emit *em, const struct expr *e, int min, bool wide) {
-    switch (e->kind) {
-    case EXPR_CONST: {
-        int prec = e->value.i < 0 ? C_UNARY : C_POSTFIX;
-        open_paren(em, prec, min);
-        put_signed(em, e->value.i);
-        close_paren(em, prec, min);
-        return;
-    }
-    case EXPR_VAR:
-        emit_index_var(em, e->name, min, wide);
-        return;
-    case EXPR_FUNC:
-        emit_index_func(em, e, min, wide);
-        return;
-    default: // a conversion; its arguments have their own modes
-        emit_expr(em, e, min);
-    }
 }
 
 /* ---- any expression ---- */
@@ -528,9 +318,9 @@ static void emit_value_constant(struct emit *em, const struct expr *e, int min) 
     bool negative = dtype_is_float(e->dtype) ? signbit(e->value.f) || !isfinite(e->value.f)
                                              : e->dtype != DTYPE_U64 && e->value.i < 0;
     int prec = negative ? C_UNARY : C_POSTFIX;
-    open_paren(em, prec, min);
+    put_open(em, prec, min);
     emit_constant(em, e->dtype, e->value);
-    close_paren(em, prec, min);
+    put_close(em, prec, min);
 }
 
 static void emit_reduced(struct emit *em, const struct expr *e) {
@@ -541,10 +331,6 @@ static void emit_reduced(struct emit *em, const struct expr *e) {
         return;
     }
     bug("a reduce where no statement can hold it");
-}
-
-static void emit_index(struct emit *em, const struct expr *e, int min) {
-    emit_index_in(em, e, min, !emit_fits32(em, e));
 }
 
 void emit_expr(struct emit *em, const struct expr *e, int min) {
