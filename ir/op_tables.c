@@ -17,6 +17,7 @@
     X(gather) \
     X(generate) \
     X(quant) \
+    X(sort) \
     X(internal)
 // clang-format on
 
