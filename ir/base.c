@@ -134,7 +134,7 @@ static bool table_full(size_t count, size_t cap) {
 /* The slot that holds the text, or the free one where it belongs. */
 static const char **intern_slot(const char **slots, size_t cap, const char *s, size_t len) {
     size_t k = hash_bytes(s, len) & (cap - 1);
-    while (slots[k] && (strncmp(slots[k], s, len) != 0 || slots[k][len] != '\0'))
+    while (slots[k] && (strncmp(slots[k], s, len) != 0 || strlen(slots[k]) != len))
         k = (k + 1) & (cap - 1);
     return &slots[k];
 }
@@ -336,7 +336,7 @@ int64_t floor_mod(int64_t a, int64_t b) {
 /* ---- files ---- */
 
 static char *read_all(FILE *f, size_t *len) {
-    size_t cap = 64 * 1024, used = 0;
+    size_t cap = BLOCK_BYTES, used = 0;
     struct stat st;
     if (fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) &&
         (uintmax_t)st.st_size < SIZE_MAX / 4)

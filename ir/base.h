@@ -45,7 +45,7 @@ void arena_free(struct arena *a); // frees every block; the arena is empty and r
 /* Room for one more element; the old storage stays in the arena. */
 void *vec_grow(struct arena *a, void *data, int len, int *cap, size_t size);
 
-/* ---- interned strings: equal text, equal pointer ---- */
+/* ---- interned strings: equal text, equal pointer; text holds no NUL ---- */
 
 struct intern {
     struct arena *arena; // owns the text

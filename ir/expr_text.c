@@ -8,6 +8,7 @@
 
 #include "ir/diag.h"
 #include "ir/text.h"
+#include <inttypes.h>
 
 enum {
     MAX_NESTING = 200, // of parentheses and calls
@@ -92,7 +93,11 @@ static const struct expr *resolve(struct reader *r, const struct expr *e, enum d
     union scalar v;
     if (text_number_fits(&number, negative, t, &v))
         return expr_const(r->t->arena, t, v);
-    text_error(r->t, "a number without suffix is not of type %s", dtype_info(t)->text);
+    if (number.is_float)
+        text_error(r->t, "%s%g is no %s", negative ? "-" : "", e->value.f, dtype_info(t)->text);
+    else
+        text_error(r->t, "%s%" PRIu64 " is no %s", negative ? "-" : "", e->value.u,
+                   dtype_info(t)->text);
     return NULL;
 }
 
@@ -123,7 +128,7 @@ static const struct expr *build(struct reader *r, enum func f, const struct expr
         text_error(r->t, "'%s' does not take %s", info->text, found.data);
     else if (divides && types[0] == DTYPE_INDEX && expr_as_int(arg[1], &divisor) &&
              divisor <= 0)
-        text_error(r->t, "an index divided by %lld", (long long)divisor);
+        text_error(r->t, "an index divided by %" PRId64, divisor);
     else
         e = expr_func(r->t->arena, f, arg, info->arity);
     str_free(&found);
@@ -188,7 +193,7 @@ static const struct expr *read_number(struct reader *r, bool negative) {
         union scalar v;
         if (text_number_fits(&number, negative, number.suffix, &v))
             return expr_const(r->t->arena, number.suffix, v);
-        text_error(r->t, "%s%s is out of range for %s", negative ? "-" : "", number.text,
+        text_error(r->t, "%s%s is no %s", negative ? "-" : "", number.text,
                    dtype_info(number.suffix)->text);
         return NULL;
     }

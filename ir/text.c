@@ -38,7 +38,8 @@ static int hex_value(char c) {
 
 /* The character k after p; NUL at the end of the text. */
 static char peek(const struct text *t, const char *p, ptrdiff_t k) {
-    return t->end - p > k ? p[k] : '\0';
+    static const char none = '\0';
+    return *(t->end - p > k ? p + k : &none);
 }
 
 /* ---- errors ---- */

@@ -211,6 +211,17 @@ START_TEST(devices_are_not_replaced) {
 }
 END_TEST
 
+START_TEST(files_that_do_not_tell_their_size_are_read) {
+    size_t len = 0;
+    char *text = file_read("/proc/self/maps", &len);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_uint_gt(len, 1000);
+    ck_assert_uint_eq(strlen(text), len);
+    ck_assert_int_eq(text[len - 1], '\n');
+    free(text);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("base");
     TCase *t = tcase_create("base");
@@ -227,6 +238,7 @@ int main(void) {
     tcase_add_test(t, hash_is_fnv_1a);
     tcase_add_test(t, files_appear_whole);
     tcase_add_test(t, devices_are_not_replaced);
+    tcase_add_test(t, files_that_do_not_tell_their_size_are_read);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
