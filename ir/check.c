@@ -96,7 +96,7 @@ static void note_node(void *user, const struct expr *e) {
  * e. */
 static bool is_exact(struct check *c, const struct expr *e, const struct expr *const *others,
                      int num_others) {
-    struct once o = {.check = c, .exact = true};
+    struct once o = {.check = c, .exact = !c->unsure};
     expr_walk(e, note_node, &o);
     for (int i = 0; i < num_others; i++)
         if (others[i])
@@ -229,7 +229,9 @@ static void check_guard(struct check *c, const struct expr *e) {
     for (int k = 1; k < e->n; k++) {
         if (k > 1 && e->arg[k]->dtype != DTYPE_INDEX)
             check_error(c, "a guard bounds something that is no index");
+        c->unsure += k == 1; // the pad is read outside the box only
         check_node(c, e->arg[k]);
+        c->unsure -= k == 1;
     }
     for (int k = 2; k < e->n; k++)
         vec_push(&c->arena, &c->guards, e->arg[k]);

@@ -1,11 +1,13 @@
-/* What the verifiers of loops and ast share: names in scope with their ranges, and the checks of one expression. */
+/* What the verifiers of loops and ast share: names in scope with their ranges, and the checks
+ * of one expression. */
 #ifndef NNCC_IR_CHECK_H
 #define NNCC_IR_CHECK_H
 
 #include "ir/diag.h"
 #include "ir/expr.h"
 
-/* A name in scope. lo..hi (inclusive) are the values of an INDEX when `known`; `exact`: it takes all of them whatever the others are. */
+/* A name in scope. lo..hi (inclusive) are the values of an INDEX when `known`; `exact`: it
+ * takes all of them whatever the others are. */
 struct check_var {
     const char *name;
     enum dtype dtype;
@@ -32,17 +34,20 @@ struct check {
     int num_arrays;
     vec(struct check_var) scope;
     vec(const struct expr *) guards; // e, lo, hi of the guards around the load being checked
-    bool reduce_allowed;             // in the expression being checked
-    int reduces;                     // met in it
+    int unsure;          // > 0: what is being checked may be evaluated for some values only
+    bool reduce_allowed; // in the expression being checked
+    int reduces;         // met in it
 };
 
 /* Reports `what: message` at loc. */
 void check_error(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Brings a name into scope: an error when it is there already. Scopes end by restoring scope.len. */
+/* Brings a name into scope: an error when it is there already. Scopes end by restoring
+ * scope.len. */
 void check_push(struct check *c, struct check_var v);
 /* An iterator 0 <= name < extent; its extent is checked before. */
 void check_push_iter(struct check *c, const struct iter *it, bool exact);
-/* A whole expression, which must have type t. At most one reduce, and that only when `reduce`. */
+/* A whole expression, which must have type t. At most one reduce, and that only when `reduce`.
+ */
 void check_expr(struct check *c, const struct expr *e, enum dtype t, bool reduce);
 /* Is array[index…] inside where that can be computed? Reports when it surely is not. */
 void check_access(struct check *c, int array, const struct expr *const *index);
