@@ -27,7 +27,8 @@ enum func {
 enum func_rule { RULE_SAME, RULE_COMPARE, RULE_LOGIC, RULE_SELECT, RULE_TEST, RULE_INDEX };
 enum func_flag { FLAG_COMM = 1, FLAG_ASSOC = 2, FLAG_COSTLY = 4 };
 
-/* One row of functions.def (its interpreter columns are used by interp.c alone). */
+/* One row of functions.def; its columns of meaning stand behind func_eval and the interpreter.
+ */
 struct func_info {
     const char *text;
     int arity, prec;
@@ -156,7 +157,6 @@ struct expr_scope {
     const struct expr *(*name)(void *user, const char *name);
     /* A name followed by `[`: the array, its type and rank; false when unknown. */
     bool (*array)(void *user, const char *name, int *array, enum dtype *t, int *rank);
-    /* A load of what a row binds array-like (row expressions have none). */
     /* A name followed by `(` that is neither function nor type: a type variable of an operator
      * row; DTYPE_NONE when unknown. */
     enum dtype (*type)(void *user, const char *name);
@@ -164,7 +164,8 @@ struct expr_scope {
 };
 /* Reads one expression; `want` is the type a bare literal takes (INDEX for index positions,
  * DTYPE_NONE: literal defaults). On an error reports it through t->diag and returns NULL.
- * Nesting is bounded (200). Iterators of a reduce are in scope inside it. */
+ * Nesting is bounded (200), the height too (1000). Iterators of a reduce are in scope inside
+ * it. */
 const struct expr *expr_read(struct text *t, const struct expr_scope *scope, enum dtype want);
 /* names[i] is the name of array i. */
 void expr_print(struct str *s, const struct expr *e, const char *const *array_names);
