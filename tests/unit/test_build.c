@@ -2,32 +2,16 @@
  * and the statements it is lowered to. */
 #include "ir/op.h"
 #include "passes/passes.h"
+#include "tests/unit/node_text.h"
 
 #include <check.h>
 #include <stdlib.h>
 
 struct lowering {
-    const char *inputs; // types of %0, %1 …, separated by blanks
+    const char *inputs; // as node_text has them
     const char *node;   // "%9: ? = Relu(%0)"; %9 is the output
     const char *loops;  // all lines after those of the interface
 };
-
-/* The graph's text: inputs, constants among them ("f32[2]={1,2}"), the node, its output. */
-static void graph_text(struct str *s, const struct lowering *c) {
-    str_add(s, "graph \"g\"\n");
-    const char *p = c->inputs;
-    for (int k = 0; *p; k++) {
-        size_t len = strcspn(p, " ");
-        const char *eq = memchr(p, '=', len);
-        if (eq)
-            str_addf(s, "const %%%d: %.*s = %.*s\n", k, (int)(eq - p), p,
-                     (int)(len - (size_t)(eq - p) - 1), eq + 1);
-        else
-            str_addf(s, "input %%%d: %.*s \"x%d\"\n", k, (int)len, p, k);
-        p += len + (p[len] == ' ');
-    }
-    str_addf(s, "%s\noutput %%9 \"y\"\n", c->node);
-}
 
 /* The text without its first line and those of inputs and outputs. */
 static void add_statements(struct str *s, const char *text) {
@@ -45,7 +29,7 @@ static void lower_to(const struct lowering *c, struct str *out) {
     struct diag diag = {.sink = out};
     struct compile compile = {.diag = &diag, .names = &names};
     struct str text = {0}, printed = {0};
-    graph_text(&text, c);
+    node_text(&text, c->inputs, c->node);
     struct graph *g = graph_read("t.graph", text.data, text.len, &names, NULL, &diag);
     struct loops *l = NULL;
     if (g && pass_infer(&compile, g) && pass_expand(&compile, g) && pass_clean(&compile, g))

@@ -2,31 +2,16 @@
  * wrong. */
 #include "ir/op.h"
 #include "passes/passes.h"
+#include "tests/unit/node_text.h"
 
 #include <check.h>
 #include <stdlib.h>
 
 struct shaping {
-    const char *inputs; // types of %0, %1 …, separated by blanks; "f32[2]={1,2}" is a constant
+    const char *inputs; // as node_text has them
     const char *node;   // "%9: ? = Relu(%0)"; %9 is the output
     const char *expect; // the type of %9, or the message after "error: "
 };
-
-static void graph_text(struct str *s, const struct shaping *c) {
-    str_add(s, "graph \"g\"\n");
-    const char *p = c->inputs;
-    for (int k = 0; *p; k++) {
-        size_t len = strcspn(p, " ");
-        const char *eq = memchr(p, '=', len);
-        if (eq)
-            str_addf(s, "const %%%d: %.*s = %.*s\n", k, (int)(eq - p), p,
-                     (int)(p + len - eq - 1), eq + 1);
-        else
-            str_addf(s, "input %%%d: %.*s \"x%d\"\n", k, (int)len, p, k);
-        p += len + (p[len] == ' ');
-    }
-    str_addf(s, "%s\noutput %%9 \"y\"\n", c->node);
-}
 
 /* The type of the output, or the first message without its place. */
 static void shape_of(const struct shaping *c, struct str *out) {
@@ -35,7 +20,7 @@ static void shape_of(const struct shaping *c, struct str *out) {
     struct str text = {0}, messages = {0};
     struct diag diag = {.sink = &messages};
     struct compile compile = {.diag = &diag, .names = &names};
-    graph_text(&text, c);
+    node_text(&text, c->inputs, c->node);
     struct graph *g = graph_read("t.graph", text.data, text.len, &names, NULL, &diag);
     if (g && pass_infer(&compile, g)) {
         shape_print(out, g->outputs.data[0]->dtype, &g->outputs.data[0]->shape);
