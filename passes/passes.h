@@ -16,28 +16,33 @@ struct compile {
     bool strict;
 };
 
-/* GRAPH passes edit the graph in place. False after user errors (only infer and lower have them). */
-bool pass_infer(struct compile *c, struct graph *g);   // types and shapes; small constant results folded as they appear
-bool pass_fold(struct compile *c, struct graph *g);    // nodes whose operands are all constant: lower, interpret, replace
+/* GRAPH passes edit the graph in place; what each does stands above it in its file. False after
+ * user errors (only infer and lower have them). */
+bool pass_infer(struct compile *c, struct graph *g);   // types, shapes, small constant results
+bool pass_fold(struct compile *c, struct graph *g);    // nodes of constants become constants
 bool pass_expand(struct compile *c, struct graph *g);  // compound operators become their bodies
 bool pass_rewrite(struct compile *c, struct graph *g); // rules.def until nothing matches
-bool pass_clean(struct compile *c, struct graph *g);   // dead nodes, equal nodes, identities
+bool pass_clean(struct compile *c, struct graph *g);   // equal nodes, dead nodes, numbering
 
-/* What passes do with a node they made: checks it against its row and infers its results from its typed operands; false after errors. */
+/* What passes do with a node they made: checks it against its row and infers its results from
+ * its typed operands; false after errors. */
 bool infer_node(struct compile *c, struct graph *g, struct node *n);
-/* infer_node, then fold_node (small results only, unless fold_large); a node that folds away is removed. */
+/* infer_node, then fold_node (small results only, unless fold_large); a node that folds away is
+ * removed. */
 bool infer_new_node(struct compile *c, struct graph *g, struct node *n, bool fold_large);
-/* Checks that a typed graph read from a dump has the types its rows give; reports what differs. */
+/* Checks that a typed graph, read from a dump, has the types its rows give. */
 bool infer_again(struct compile *c, struct graph *g);
 
-/* graph -> loops; the graph must be typed. NULL after user errors (an operator form that cannot be lowered). */
+/* graph -> loops; the graph must be typed. NULL after user errors (an operator form that cannot
+ * be lowered). */
 struct loops *loops_from_graph(struct compile *c, const struct graph *g);
 /* loops -> ast in source order: the oracle. */
 struct ast *ast_from_loops(struct compile *c, const struct loops *l);
-bool pass_arena(struct compile *c, struct ast *a); // arena_plan
+bool pass_arena(struct compile *c, struct ast *a); // arena_plan and its checker
 
-/* Computes all results of one node whose operands are constants (or that reads shapes only): out[k] gets bytes in g's arena, the
- * value becomes a constant. False when the node cannot be evaluated (sub-graphs, run-time errors): it stays. */
+/* Computes all results of one node whose operands are constants (or that reads shapes only):
+ * out[k] gets bytes in g's arena, the value becomes a constant. False when the node cannot be
+ * evaluated (sub-graphs, run-time errors): it stays. */
 bool fold_node(struct compile *c, struct graph *g, struct node *n);
 
 /* One rule of rules.def. */
@@ -46,14 +51,15 @@ struct rule_info {
     bool exact; // the same bits on both sides
 };
 const struct rule_info *rule_list(int *count);
-/* Applies rules first .. end-1 until none matches (those that round: not if c->strict). The number of times one was applied. */
+/* Applies rules first .. end-1 until none matches (those that round: not if c->strict). The
+ * number of times one was applied. */
 int rewrite_with(struct compile *c, struct graph *g, int first, int end);
 
 /* One row of passes.def. */
 struct pass_info {
     enum pass_level level; // of what the pass leaves behind
     const char *name;
-    int min_opt; // runs from this -O on
+    int min_opt;   // runs from this -O on
     bool required; // cannot be skipped
     const char *doc;
 };
@@ -69,13 +75,14 @@ const struct pass_order *pass_orders(int *count);
 /* What the driver wants of a run through the passes. */
 struct pipeline_options {
     const char *dump;     // comma-separated pass names or "all"; NULL: none
-    const char *dump_dir; // default "."; when given, the side file of constants is written for `stop` as well
+    const char *dump_dir; // default "."; when given, `stop` writes constants.bin there as well
     const char *stop;     // stop after this pass and print its IR
     const char *start;    // input is a dump taken after this pass
     const char *skip;     // comma-separated
     bool time;            // print the time of each pass to stderr
 };
-/* What comes out: the ast, or the text of the IR where `stop` ended; and the owners of the constants' bytes that the ast borrows. */
+/* What comes out: the ast, or the text of the IR where `stop` ended; and the owners of the
+ * constants' bytes that the ast borrows. */
 struct pipeline_result {
     struct ast *ast; // NULL when stopped earlier or failed
     struct str text; // with stop
@@ -83,12 +90,14 @@ struct pipeline_result {
     struct loops *loops;
     struct arena constants; // read from a dump's side file
 };
-/* Runs passes.def on a graph, or on the dump `text` when opt->start is set (constants: constants.bin in the folder of `file`). Dumps are
- * DIR/NN-PASS.graph, .loops or .ast, each beginning with a comment that says when the pass changed nothing, and DIR/constants.bin. The verifier runs
- * before the first and after every pass: errors in a dump are the user's, errors after a pass are bugs. False after errors, all
- * reported. Takes the graph over; the result is freed by pipeline_free in either case. */
-bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct graph *g, const char *file,
-                  const char *text, size_t len, struct pipeline_result *out);
+/* Runs passes.def on a graph, or on the dump `text` when opt->start is set (constants:
+ * constants.bin in the folder of `file`). Dumps are DIR/NN-PASS.graph, .loops or .ast, each
+ * beginning with a comment that says when the pass changed nothing, and DIR/constants.bin. The
+ * verifier runs before the first and after every pass: errors in a dump are the user's, errors
+ * after a pass are bugs. False after errors, all reported. Takes the graph over; the result is
+ * freed by pipeline_free in either case. */
+bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct graph *g,
+                  const char *file, const char *text, size_t len, struct pipeline_result *out);
 void pipeline_free(struct pipeline_result *r);
 
 #endif

@@ -3,7 +3,8 @@
 #include "ir/op.h"
 #include "ir/shape.h"
 
-/* Require(X, expected): the run fails with NNCC_E_SHAPE unless X equals the constant the shapes were solved with. */
+/* Require(X, expected): the run fails with NNCC_E_SHAPE unless X equals the constant the shapes
+ * were solved with. */
 static bool infer_require(struct infer *in, struct node *n) {
     if (shape_equal(&n->in[0]->shape, &n->in[1]->shape))
         return true;
@@ -21,7 +22,8 @@ static void lower_require(struct lower *l, const struct node *n) {
     struct stmt *stmt = loops_add_stmt(l->loops, l->into, STMT_REQUIRE, n->loc);
     stmt->iters = s->iters.data;
     stmt->num_iters = s->iters.len;
-    stmt->rhs = expr_2(l->arena, FUNC_EQ, x_load(l, l_in(l, 0), s->at), x_load(l, l_in(l, 1), s->at));
+    stmt->rhs =
+        expr_2(l->arena, FUNC_EQ, x_load(l, l_in(l, 0), s->at), x_load(l, l_in(l, 1), s->at));
 }
 
 // clang-format off
