@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -108,15 +109,16 @@ class Case:
 
     def __init__(self, name, path, flags=(), inputs=None, outputs=None):
         self.name, self.path, self.flags = name, path, list(flags)
+        self.prefix = name if len(name) <= 48 else "%s_%08x" % (name[:40], zlib.crc32(name.encode()))     # of its C
         self.inputs, self.outputs = inputs, outputs
         self.code, self.messages = None, []      # of nncc
         self.why = None                          # what went wrong after nncc accepted it
         self.figures = {}                        # arena, weights, macs
 
     def compile(self, nncc, out_dir, flags=()):
-        """Runs nncc; the C goes to out_dir/<name>.c."""
-        out = os.path.join(out_dir, self.name + ".c")
-        r = subprocess.run([nncc, self.path, "-o", out, "--name=" + self.name] + self.flags + list(flags),
+        """Runs nncc; the C goes to out_dir/<prefix>.c."""
+        out = os.path.join(out_dir, self.prefix + ".c")
+        r = subprocess.run([nncc, self.path, "-o", out, "--name=" + self.prefix] + self.flags + list(flags),
                            stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
         self.code = r.returncode
         self.messages = r.stderr.decode(errors="replace").splitlines()
@@ -154,7 +156,7 @@ def write_table(path, names):
 def batch_build(cases, c_dir, work, cc, flags):
     """One program of several models, driver.c and one C file that includes theirs. None, or the compiler's words."""
     os.makedirs(work, exist_ok=True)
-    names = [c.name for c in cases]
+    names = [c.prefix for c in cases]
     write_table(os.path.join(work, "table.h"), names)
     with open(os.path.join(work, "models.c"), "w") as f:
         f.writelines('#include "%s.c"\n' % n for n in names)
@@ -166,7 +168,7 @@ def batch_build(cases, c_dir, work, cc, flags):
 
 def parse_run(text, cases):
     """Reads driver output into the cases; returns how many were started."""
-    by_name, started, tensors = {c.name: c for c in cases}, 0, []
+    by_name, started, tensors = {c.prefix: c for c in cases}, 0, []
     for line in text.splitlines():
         word = line.split(" ")
         if word[0] == "run":
@@ -197,7 +199,7 @@ def check_tensors(case, tensors):
 def batch_run(cases, work):
     """Runs the program of batch_build over all its cases, past crashes, and compares; case.why tells."""
     for c in cases:
-        with open(os.path.join(work, c.name + ".in"), "wb") as f:
+        with open(os.path.join(work, c.prefix + ".in"), "wb") as f:
             f.write(b"".join(to_bytes(a) for a in c.inputs))
     start = 0
     while start < len(cases):
@@ -211,7 +213,7 @@ def batch_run(cases, work):
         cases[start - 1].why = "its C ended with %d: %s" % (r.returncode, told[0])
     for c in cases:
         if not c.why:
-            c.why = compare_outputs(c, os.path.join(work, c.name + ".out"))
+            c.why = compare_outputs(c, os.path.join(work, c.prefix + ".out"))
 
 
 def compare_outputs(case, path, judge=None):

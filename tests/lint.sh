@@ -157,8 +157,8 @@ shrinking() {
 
 # The man page describes the options that --help lists, and no others.
 man_page() {
-    comm -3 <("$build/nncc" --help | grep -oE '(^|[ ,|])--?[A-Za-z][A-Za-z-]*' | grep -oE -- '--?[A-Za-z-]+' | sort -u) \
-        <(sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' docs/nncc.1 | grep '^\.BR\? \|^\.B ' | sed 's/\\-/-/g; s/\\//g' | grep -oE -- '(^|[ ,|])--?[A-Za-z][A-Za-z-]*' | grep -oE -- '--?[A-Za-z-]+' | sort -u) |
+    comm -3 <("$build/nncc" --help | grep -oE '(^|[ ,|])--?[A-Za-z][A-Za-z0-9-]*' | grep -oE -- '--?[A-Za-z0-9-]+' | sort -u) \
+        <(sed -n '/^\.SH OPTIONS/,/^\.SH FILES/p' docs/nncc.1 | awk 'after { print $2 } { after = $0 == ".TP" }' | sed 's/\\//g; s/=.*//' | sort -u) |
         sed 's/^\t/only in docs\/nncc.1: /; t; s/^/only in --help: /'
 }
 

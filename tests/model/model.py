@@ -93,18 +93,18 @@ def read(path):
 
 
 def source_of(case, folder):
-    return read(os.path.join(folder, case.name + ".c")), read(os.path.join(folder, case.name + ".h"))
+    return read(os.path.join(folder, case.prefix + ".c")), read(os.path.join(folder, case.prefix + ".h"))
 
 
 def compiles(case, work, cc, flags):
     """None, or a compiler's first words on the C."""
-    code, _, err = call([cc] + harness.WARNINGS + flags + ["-c", case.name + ".c", "-o", case.name + "." + cc + ".o"], cwd=work)
+    code, _, err = call([cc] + harness.WARNINGS + flags + ["-c", case.prefix + ".c", "-o", case.prefix + "." + cc + ".o"], cwd=work)
     return None if code == 0 else "%s: %s" % (cc, err.strip().splitlines()[0] if err.strip() else code)
 
 
 def object_symbols(case, work):
     """None, or what the object needs or has that it may not."""
-    path = os.path.join(work, case.name + ".gcc.o")
+    path = os.path.join(work, case.prefix + ".gcc.o")
     needs = {line.split()[-1] for line in call(["nm", "-u", path])[1].splitlines()} - {"_GLOBAL_OFFSET_TABLE_"}
     if needs - ALLOWED:
         return "needs " + ", ".join(sorted(needs - ALLOWED))
@@ -153,12 +153,12 @@ def runs(case, work, sanitize):
     case.why = None
     harness.batch_run([case], folder)
     if case.why and case.quantised and case.why.startswith("output "):
-        return harness.compare_outputs(case, os.path.join(folder, case.name + ".out"), close_enough)
+        return harness.compare_outputs(case, os.path.join(folder, case.prefix + ".out"), close_enough)
     return case.why
 
 
 def macs_of(case, work):
-    found = re.search(rb"_MACS\s+(\d+)", read(os.path.join(work, case.name + ".h")))
+    found = re.search(rb"_MACS\s+(\d+)", read(os.path.join(work, case.prefix + ".h")))
     return int(found.group(1)) if found else 0
 
 
