@@ -64,7 +64,6 @@ static struct graph *isolate(const struct graph *g, const struct node *n) {
 
 /* Runs a program whose inputs are never read; results[k] is the storage of output k. */
 static bool run(const struct ast *ast, void *const *results) {
-    static char unread[64];
     struct arena scratch = {0};
     void **data = arena_array(&scratch, void *, ast->buffers.len);
     int output = 0;
@@ -72,7 +71,7 @@ static bool run(const struct ast *ast, void *const *results) {
         if (ast->buffers.data[b].kind == BUFFER_OUTPUT)
             data[b] = results[output++];
         else if (ast->buffers.data[b].kind == BUFFER_INPUT)
-            data[b] = unread;
+            data[b] = arena_alloc(&scratch, 1);
     }
     int status = interp_run(ast, data, NULL);
     arena_free(&scratch);
