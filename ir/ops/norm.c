@@ -323,21 +323,16 @@ static void lower_hardmax(struct lower *l, const struct node *n) {
 }
 
 // clang-format off
-#define SOFTMAX "m = ReduceMax(input, i64{$axis})\n" \
-                "d = Sub(input, m)\n" \
-                "e = Exp(d)\n" \
-                "s = ReduceSum(e, i64{$axis})\n"
-#define MVN     "m = ReduceMean(X, i64{$axes})\n" \
-                "d = Sub(X, m)\n" \
-                "q = Mul(d, d)\n" \
-                "v = ReduceMean(q, i64{$axes})\n" \
-                "r = Sqrt(v)\n" \
-                "z = Add(r, T{1e-9})\n" \
-                "Y = Div(d, z)\n"
+#define SOFTMAX     "e = Exp(Sub(input, ReduceMax(input, i64{$axis})))\n" \
+                    "output = Div(e, ReduceSum(e, i64{$axis}))\n"
+#define LOG_SOFTMAX "d = Sub(input, ReduceMax(input, i64{$axis}))\n" \
+                    "output = Sub(d, Log(ReduceSum(Exp(d), i64{$axis})))\n"
+#define MVN         "d = Sub(X, ReduceMean(X, i64{$axes}))\n" \
+                    "Y = Div(d, Add(Sqrt(ReduceMean(Mul(d, d), i64{$axes})), T{1e-9}))\n"
 const struct op ops_norm[] = {
 //   name                         ""  since signature                                              types                         attributes                                                   shape rule          body, or lowering function                     what it does                             node tests
-    {"Softmax",                   "", 13, "input:T -> output:T",                                   "T=float",                    "axis:int=-1",                                               shape_axis,         NULL, SOFTMAX "output = Div(e, s)\n", NULL,       "exponentials that sum to 1",            "test_softmax_*", 0},
-    {"LogSoftmax",                "", 13, "input:T -> output:T",                                   "T=float",                    "axis:int=-1",                                               shape_axis,         NULL, SOFTMAX "l = Log(s)\noutput = Sub(d, l)\n", NULL, "logarithm of Softmax",            "test_logsoftmax_*", 0},
+    {"Softmax",                   "", 13, "input:T -> output:T",                                   "T=float",                    "axis:int=-1",                                               shape_axis,         NULL, SOFTMAX, NULL, "exponentials that sum to 1",            "test_softmax_*", 0},
+    {"LogSoftmax",                "", 13, "input:T -> output:T",                                   "T=float",                    "axis:int=-1",                                               shape_axis,         NULL, LOG_SOFTMAX, NULL, "logarithm of Softmax",            "test_logsoftmax_*", 0},
     {"Hardmax",                   "", 13, "input:T -> output:T",                                   "T=float",                    "axis:int=-1",                                               shape_axis,         NULL, NULL, lower_hardmax,                     "1 at the first largest element",        "test_hardmax_*", 0},
     {"LayerNormalization",        "", 17, "X:T, Scale:T, B:T? -> Y:T, Mean:U?, InvStdDev:U?",      "T=float U=f32",              "axis:int=-1 epsilon:float=1e-05 stash_type:int=1",          shape_layernorm,    NULL, NULL, lower_layernorm,                   "mean 0, variance 1 from axis on",       "test_layer_normalization_*", 0},
     {"RMSNormalization",          "", 23, "X:T, scale:V -> Y:V",                                   "T=float V=float",            "axis:int=-1 epsilon:float=1e-05 stash_type:int=1",          shape_layernorm,    NULL, NULL, lower_rmsnorm,                     "mean square 1 from axis on",            "test_rms_normalization_*", 0},
