@@ -261,7 +261,7 @@ static void put_function(struct emit *em, const struct ast_node *n, const struct
     em->fn =
         (struct function){.out = &body, .depth = 1, .is_nest = true, .outer = em->vars.len};
     emit_list(em, &n->body);
-    bool returns = em->fn.checks || em->fn.fails;
+    bool returns = em->fn.returns;
     em->fn.out = &em->functions;
     em->fn.depth = 0;
     put(em, "\n");
@@ -271,9 +271,9 @@ static void put_function(struct emit *em, const struct ast_node *n, const struct
     put(em, head);
     put_parameters(em, u, (int)strlen(head));
     put(em, ")\n{\n");
-    put(em, em->fn.checks ? "    int error = 0;\n" : "");
+    put(em, em->fn.error ? "    int error = 0;\n" : "");
     put_code(em, str_cstr(&body));
-    put(em, em->fn.checks ? "    return error;\n" : returns ? "    return 0;\n" : "");
+    put(em, em->fn.error ? "    return error;\n" : returns ? "    return 0;\n" : "");
     put(em, "}\n");
     str_free(&body);
 }
@@ -281,7 +281,7 @@ static void put_function(struct emit *em, const struct ast_node *n, const struct
 /* The call of the function `nest` just printed. */
 static void put_call(struct emit *em, const struct use *u, const char *name,
                      const struct function *nest) {
-    bool returns = nest->checks || nest->fails;
+    bool returns = nest->returns;
     const char *head = arena_printf(&em->arena, "%s%s(", returns ? "error = " : "", name);
     struct list list = {",", 4 * em->fn.depth + (int)strlen(head), 0};
     put_indent(em);
@@ -295,7 +295,7 @@ static void put_call(struct emit *em, const struct use *u, const char *name,
         return;
     put_line(em, "if (error)");
     put_line(em, "    return error;");
-    em->fn.fails = true;
+    em->fn.error = true;
 }
 
 /* Does a statement below assign to a scalar of the run function? */
@@ -432,7 +432,6 @@ static void put_run_body(struct emit *em) {
             continue;
         put_line(em, "if (error)");
         put_line(em, "    return error;");
-        em->fn.fails = true;
     }
 }
 
@@ -450,7 +449,7 @@ void emit_program(struct emit *em) {
     put_argument_checks(em);
     put_symbol_checks(em);
     put_memory_map(em);
-    put(em, em->fn.fails ? "    int error = 0;\n\n" : "\n");
+    put(em, em->fn.error ? "    int error = 0;\n\n" : "\n");
     put_code(em, str_cstr(&body));
     put(em, "    return 0;\n}\n");
     em->stack_bytes = stack_of_frame(&em->fn.frame) + em->callee_bytes;

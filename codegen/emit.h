@@ -52,12 +52,6 @@ struct var {
     bool wide; // INDEX: an int64_t in C
 };
 
-/* A reduce of the statement being printed and the variable that holds its result. */
-struct reduced {
-    const struct expr *expr;
-    const char *c;
-};
-
 /* What a printed function shows of its need for stack; stack.c makes bytes of it. */
 struct frame {
     int loops;   // deepest nesting
@@ -75,8 +69,9 @@ struct function {
     bool is_nest;      // buffers are its arguments; else it is the run function
     int outer;         // a nest: vars before this one belong to the run function
     vec(int) captured; // … and these of them are its arguments
-    bool checks;       // sets `error`
-    bool fails;        // returns a code at once
+    bool error;        // declares `int error`, which checks of indices and calls of nests set
+    bool checks;       // a check of an index was printed since this was cleared
+    bool returns;      // a code: it may fail
     struct frame frame;
 };
 
@@ -85,9 +80,9 @@ struct emit {
     const struct c_options *opt;
     struct arena arena; // scratch, freed at the end
     struct function fn;
-    vec(struct var) vars;        // in scope
-    vec(struct reduced) reduced; // of the statement being printed
-    bool math;                   // <math.h> is needed
+    vec(struct var) vars;      // in scope
+    const struct expr *reduce; // of the tile being printed: its result is in `acc`
+    bool math;                 // <math.h> is needed
     struct helper_set helpers;
     vec(const char *) routines; // called, each once
     const char **buffer_c; // [buffers]: in the run function: an argument, a constant, a pointer

@@ -142,7 +142,7 @@ static const char *wrapped_template(struct emit *em, const char *text, enum dtyp
     const char *wrap = arena_printf(&em->arena, "nncc_wrap_%s", dtype_info(t)->text);
     helper_add(&em->helpers, &em->arena, wrap);
     note_call(em, text, t);
-    return arena_printf(&em->arena, "%s(%s)", wrap, text + 4);
+    return arena_printf(&em->arena, text[4] == '(' ? "%s%s" : "%s(%s)", wrap, text + 4);
 }
 
 /* a && b && c needs no parentheses on the left. */
@@ -323,16 +323,6 @@ static void emit_value_constant(struct emit *em, const struct expr *e, int min) 
     put_close(em, prec, min);
 }
 
-static void emit_reduced(struct emit *em, const struct expr *e) {
-    for (int i = 0; i < em->reduced.len; i++) {
-        if (em->reduced.data[i].expr != e)
-            continue;
-        put(em, em->reduced.data[i].c);
-        return;
-    }
-    bug("a reduce where no statement can hold it");
-}
-
 void emit_expr(struct emit *em, const struct expr *e, int min) {
     bool convertible =
         e->kind == EXPR_CAST; // to an index; everything else of that type is arithmetic
@@ -360,7 +350,9 @@ void emit_expr(struct emit *em, const struct expr *e, int min) {
         emit_guard(em, e, min);
         return;
     case EXPR_REDUCE:
-        emit_reduced(em, e);
+        if (e != em->reduce)
+            bug("a reduce where no statement can hold it");
+        put(em, "acc");
         return;
     }
 }

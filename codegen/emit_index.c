@@ -112,7 +112,8 @@ static void emit_index_bound(struct emit *em, const struct expr *e, int min, boo
         emit_index_in(em, e->arg[k], C_ANY, wide_bounds);
     }
     put(em, is_check ? ", &error)" : ")");
-    em->fn.checks = em->fn.checks || is_check;
+    if (is_check)
+        em->fn.error = em->fn.checks = em->fn.returns = true;
     put_close(em, narrow ? C_UNARY : C_POSTFIX, min);
 }
 

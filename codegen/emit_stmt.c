@@ -104,67 +104,23 @@ static void emit_for(struct emit *em, const struct ast_node *n) {
     em->vars.len = vars;
 }
 
-/* A loop 0 <= name < count around what follows, for tiles and reductions. */
-static void open_count(struct emit *em, const char *name, const struct expr *count) {
-    struct ast_node n = {.kind = AST_FOR, .name = name, .hi = count, .step = 1};
-    n.lo = expr_index(&em->arena, 0);
-    emit_for_head(em, &n);
-    open_block(em);
-}
-
-/* ---- reductions inside an expression ---- */
-
-/* Computes e into a variable declared before the statement that holds it. */
-static void emit_reduce(struct emit *em, const struct expr *e) {
-    const char *name = arena_printf(&em->arena, "acc%d", em->reduced.len); // no name of the ast
-    struct var *acc = emit_declare(em, name, e->dtype);
-    const struct expr *var = expr_var(&em->arena, e->dtype, acc->name);
-    const char *c = acc->c;
-    put_indent(em);
-    putf(em, "%s %s = ", emit_var_type(acc), c);
-    emit_constant(em, e->dtype, func_identity(e->func, e->dtype));
-    put(em, ";\n");
-    int vars = em->vars.len;
-    for (int i = 0; i < e->num_iters; i++)
-        open_count(em, e->iters[i].name, e->iters[i].extent);
-    put_indent(em);
-    putf(em, "%s = ", c);
-    emit_expr(em, expr_2(&em->arena, e->func, var, e->arg[0]), C_ANY);
-    put(em, ";\n");
-    for (int i = 0; i < e->num_iters; i++)
-        close_block(em);
-    em->vars.len = vars;
-    vec_push(&em->arena, &em->reduced, ((struct reduced){e, c}));
-}
-
-static void find_reduce(void *user, const struct expr *e) {
-    if (e->kind == EXPR_REDUCE)
-        emit_reduce(user, e);
-}
+/* ---- assignments ---- */
 
 static void count_load(void *user, const struct expr *e) {
     *(int *)user += e->kind == EXPR_LOAD;
 }
 
-/* Before a statement with this value: its reductions, in a block of their own. True when a
- * block was opened. */
-static bool open_reduces(struct emit *em, const struct expr *value) {
+static void note_loads(struct emit *em, const struct expr *value) {
     int loads = 0;
     expr_walk(value, count_load, &loads);
     if (loads > em->fn.frame.loads)
         em->fn.frame.loads = loads;
-    em->reduced.len = 0;
-    expr_walk(value, find_reduce, em);
-    return em->reduced.len > 0;
 }
 
-/* ---- assignments ---- */
-
-static void emit_let(struct emit *em, const struct ast_node *n, const struct ast_list *rest) {
+static void emit_let(struct emit *em, const struct ast_node *n, const struct ast_list *list) {
     int64_t lo, hi;
     bool fits = n->dtype == DTYPE_INDEX && emit_range(em, n->value, &lo, &hi) &&
-                emit_fits32(em, n->value) && !ast_list_sets(rest, n->name);
-    open_reduces(em, n->value);
+                emit_fits32(em, n->value) && !ast_list_sets(list, n->name);
     struct str value = {0}, *out = em->fn.out;
     em->fn.out = &value;
     emit_expr(em, n->value, C_ANY);
@@ -187,7 +143,6 @@ static bool is_increment(const struct ast_node *n) {
 }
 
 static void emit_set(struct emit *em, const struct ast_node *n) {
-    open_reduces(em, n->value);
     put_indent(em);
     put(em, emit_var(em, n->name)->c);
     put(em, is_increment(n) ? " += " : " = ");
@@ -196,7 +151,7 @@ static void emit_set(struct emit *em, const struct ast_node *n) {
 }
 
 /* Packed elements go through a helper that changes their bits only. */
-static void emit_assign(struct emit *em, const struct ast_node *n) {
+static void emit_store(struct emit *em, const struct ast_node *n) {
     enum dtype t = em->ast->buffers.data[n->buffer].dtype;
     bool packed = dtype_info(t)->bits < 8;
     put_indent(em);
@@ -213,29 +168,42 @@ static void emit_assign(struct emit *em, const struct ast_node *n) {
     put(em, packed ? ");\n" : ";\n");
 }
 
-static void emit_store(struct emit *em, const struct ast_node *n) {
-    int vars = em->vars.len;
-    struct str before = {0}, *out = em->fn.out;
-    em->fn.out = &before;
-    em->fn.depth++;
-    bool block = open_reduces(em, n->value);
-    em->fn.depth--;
-    em->fn.out = out;
-    if (block) {
-        put_line(em, "{");
-        put(em, str_cstr(&before));
-        em->fn.depth++;
-    }
-    emit_assign(em, n);
-    if (block)
-        close_block(em);
-    em->vars.len = vars;
-    str_free(&before);
+/* ---- tiles: loops over rows and vectors around one store, the reduction before it ---- */
+
+/* A loop 0 <= name < count around what follows. */
+static void open_count(struct emit *em, const char *name, const struct expr *count) {
+    struct ast_node n = {.kind = AST_FOR, .name = name, .hi = count, .step = 1};
+    n.lo = expr_index(&em->arena, 0);
+    emit_for_head(em, &n);
+    open_block(em);
 }
 
-/* A tile in its plain meaning: loops over its rows and vectors around one assignment. */
+static void find_reduce(void *user, const struct expr *e) {
+    if (e->kind == EXPR_REDUCE)
+        *(const struct expr **)user = e;
+}
+
+/* Computes the reduction e into a variable. */
+static void emit_reduce(struct emit *em, const struct expr *e) {
+    struct var *acc = emit_declare(em, "acc", e->dtype); // longer than any name of the ast
+    const struct expr *sum = expr_var(&em->arena, e->dtype, acc->name);
+    put_indent(em);
+    putf(em, "%s acc = ", emit_var_type(acc));
+    emit_constant(em, e->dtype, func_identity(e->func, e->dtype));
+    put(em, ";\n");
+    for (int i = 0; i < e->num_iters; i++)
+        open_count(em, e->iters[i].name, e->iters[i].extent);
+    struct ast_node set = {.kind = AST_SET, .name = sum->name};
+    set.value = expr_2(&em->arena, e->func, sum, e->arg[0]);
+    emit_set(em, &set);
+    for (int i = 0; i < e->num_iters; i++)
+        close_block(em);
+    em->reduce = e;
+}
+
 static void emit_tile(struct emit *em, const struct ast_node *n) {
     int vars = em->vars.len, open = 0;
+    const struct expr *reduce = NULL;
     for (int i = 0; i < n->num_tile; i++) {
         const struct tile_iter *it = &n->tile[i];
         if (it->role != TILE_ROW && it->role != TILE_VEC)
@@ -243,12 +211,13 @@ static void emit_tile(struct emit *em, const struct ast_node *n) {
         open_count(em, it->name, it->count);
         open++;
     }
-    em->fn.loops += open;
-    if (em->fn.loops + 1 > em->fn.frame.loops)
-        em->fn.frame.loops = em->fn.loops + 1;
-    open_reduces(em, n->value);
-    emit_assign(em, n);
-    em->fn.loops -= open;
+    expr_walk(n->value, find_reduce, &reduce);
+    if (reduce)
+        emit_reduce(em, reduce);
+    emit_store(em, n);
+    em->reduce = NULL;
+    if (em->fn.loops + n->num_tile > em->fn.frame.loops)
+        em->fn.frame.loops = em->fn.loops + n->num_tile;
     while (open-- > 0)
         close_block(em);
     em->vars.len = vars;
@@ -285,7 +254,7 @@ static void emit_require(struct emit *em, const struct ast_node *n) {
     em->fn.depth++;
     put_line(em, "return NNCC_E_SHAPE;");
     em->fn.depth--;
-    em->fn.fails = true;
+    em->fn.returns = true;
 }
 
 static void emit_pointers(struct emit *em, const char *declaration, const int *buffers, int n) {
@@ -325,6 +294,8 @@ static void emit_call(struct emit *em, const struct ast_node *n) {
 /* ---- statements ---- */
 
 void emit_statement(struct emit *em, const struct ast_node *n, const struct ast_list *list) {
+    if (n->value)
+        note_loads(em, n->value);
     switch (n->kind) {
     case AST_NEST:
         emit_nest(em, n);

@@ -37,6 +37,8 @@ const char *template_put(struct str *s, const char *text, enum dtype t) {
             str_add(s, dtype_info(t)->c_type);
         else if (what == 'u')
             str_add(s, unsigned_type(t));
+        else if (what == 'n')
+            str_add(s, dtype_info(t)->text);
         else if (what == 'd')
             str_add(s, dtype_info(dtype_wide(t))->text);
         else if (t == DTYPE_F32)

@@ -1,0 +1,122 @@
+/* For tests of generated C: an ast from text, its C, the C compiled with warnings as errors
+ * under UBSan, and run. */
+#ifndef NNCC_TESTS_UNIT_COMPILE_H
+#define NNCC_TESTS_UNIT_COMPILE_H
+
+#include "codegen/codegen.h"
+#include "ir/arena.h"
+#include "ir/constant.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A program of a test. */
+struct program {
+    struct arena arena;
+    struct intern names;
+    struct str messages;
+    struct diag diag;
+    struct ast *ast;
+    struct str source, header;
+    struct c_figures figures;
+};
+
+static inline void program_init(struct program *p) {
+    *p = (struct program){.names = {.arena = &p->arena}, .diag = {.sink = &p->messages}};
+}
+
+static inline void program_read(struct program *p, const char *text) {
+    struct constant_pool pool = {.arena = &p->arena};
+    program_init(p);
+    p->ast = ast_read("t", text, strlen(text), &p->names, &pool, &p->diag);
+    ck_assert_msg(p->ast && ast_check(p->ast, &p->diag), "%s", str_cstr(&p->messages));
+}
+
+/* Plans the arena and prints the C with prefix m. */
+static inline void program_emit(struct program *p) {
+    struct c_options opt = {.prefix = "m",
+                            .header_name = "m.h",
+                            .source_name = "m.onnx",
+                            .version = "0",
+                            .weights = WEIGHTS_C};
+    arena_plan(p->ast);
+    c_from_ast(p->ast, &opt, &p->source, &p->header, &p->figures);
+}
+
+static inline void program_free(struct program *p) {
+    ast_free(p->ast);
+    str_free(&p->source);
+    str_free(&p->header);
+    str_free(&p->messages);
+    intern_free(&p->names);
+    arena_free(&p->arena);
+}
+
+/* Reads in.bin, runs the model by its descriptor with every buffer on the heap and poisoned,
+ * writes out.bin; exits with minus the code. */
+static const char driver[] =
+    "#include \"m.h\"\n"
+    "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
+    "static void *block(size_t n) {\n"
+    "    void *p = malloc(n ? n : 1);\n    if (!p) exit(100);\n    memset(p, 0xAA, n);\n    "
+    "return p;\n}\n"
+    "int main(void) {\n"
+    "    const nncc_model *m = &m_model;\n"
+    "    const void *in[64]; void *out[64]; int64_t symbols[8] = {3, 3, 3, 3, 3, 3, 3, 3};\n"
+    "    FILE *f = fopen(\"in.bin\", \"rb\");\n    if (!f) return 101;\n"
+    "    for (uint32_t i = 0; i < m->num_inputs; i++) {\n"
+    "        void *p = block(m->inputs[i].bytes); in[i] = p;\n"
+    "        if (fread(p, 1, m->inputs[i].bytes, f) != m->inputs[i].bytes) return 102;\n    }\n"
+    "    fclose(f);\n"
+    "    for (uint32_t i = 0; i < m->num_outputs; i++) out[i] = block(m->outputs[i].bytes);\n"
+    "    nncc_call call = {in, out, block(m->arena_bytes), symbols, NULL, NULL, {NULL, "
+    "NULL}};\n"
+    "    int code = m->run(&call);\n    if (code) return -code;\n"
+    "    f = fopen(\"out.bin\", \"wb\");\n    if (!f) return 103;\n"
+    "    for (uint32_t i = 0; i < m->num_outputs; i++) fwrite(out[i], 1, m->outputs[i].bytes, "
+    "f);\n"
+    "    return fclose(f);\n}\n";
+
+static inline void write_file(const char *dir, const char *name, const void *data, size_t len) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    ck_assert_msg(file_write(path, data, len), "cannot write %s", path);
+}
+
+/* Runs a shell command in dir; its exit status. */
+static inline int run_in(const char *dir, const char *command) {
+    char line[1024];
+    snprintf(line, sizeof line, "cd %s && %s", dir, command);
+    int status = system(line); // NOLINT: a fixed command in a folder of our own
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+/* Compiles the program beside main text `main_c`, runs it on `in`, and returns its exit status;
+ * *out gets out.bin (malloc'd), NULL when there is none. */
+static inline int program_run(struct program *p, const char *main_c, const void *in, size_t len,
+                              char **out, size_t *out_len) {
+    static const char build[] =
+        "${CC:-cc} -std=c99 -O1 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsanitize=undefined "
+        "-fno-sanitize-recover=all -o m m.c main.c -lm";
+    char dir[] = "/tmp/nncc-test-XXXXXX", path[64];
+    ck_assert(mkdtemp(dir) != NULL);
+    write_file(dir, "m.c", p->source.data, p->source.len);
+    write_file(dir, "m.h", p->header.data, p->header.len);
+    write_file(dir, "main.c", main_c, strlen(main_c));
+    write_file(dir, "in.bin", in, len);
+    ck_assert_msg(run_in(dir, build) == 0, "the C does not compile; it is in %s", dir);
+    int status = run_in(dir, "./m");
+    snprintf(path, sizeof path, "%s/out.bin", dir);
+    *out = file_read(path, out_len);
+    ck_assert(run_in("/", "true") == 0);
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    ck_assert(run_in("/", command) == 0);
+    return status;
+}
+
+#endif
