@@ -30,17 +30,30 @@ static void build_list(struct naive *n, struct ast_list *to, const struct stmt_l
 
 static const struct expr *convert(struct naive *n, const struct expr *e);
 
+/* sum + e without parentheses: the terms of e one by one. */
+static const struct expr *add_terms(struct arena *arena, const struct expr *sum,
+                                    const struct expr *e) {
+    bool add = e->kind == EXPR_FUNC && e->func == FUNC_ADD;
+    bool sub = e->kind == EXPR_FUNC && e->func == FUNC_SUB;
+    if (!add && !sub)
+        return expr_2(arena, FUNC_ADD, sum, e);
+    sum = add_terms(arena, sum, e->arg[0]);
+    return add ? add_terms(arena, sum, e->arg[1]) : expr_2(arena, FUNC_SUB, sum, e->arg[1]);
+}
+
 /* Row-major: the sum of index * stride; an index into an extent of 1 is 0. */
 static const struct expr *row_major(struct naive *n, const struct array *a,
                                     const struct expr *const *index) {
     struct arena *arena = n->a->arena;
     const struct expr *at = expr_index(arena, 0), *stride = expr_index(arena, 1);
+    const struct expr **strides = arena_array(&n->scratch, const struct expr *, a->rank);
     for (int d = a->rank - 1; d >= 0; d--) {
-        if (expr_is_int(a->extent[d], 1) && !expr_has_check(index[d]))
-            continue;
-        at = expr_2(arena, FUNC_ADD, expr_2(arena, FUNC_MUL, index[d], stride), at);
+        strides[d] = stride;
         stride = expr_2(arena, FUNC_MUL, stride, convert(n, a->extent[d]));
     }
+    for (int d = 0; d < a->rank; d++)
+        if (!expr_is_int(a->extent[d], 1) || expr_has_check(index[d]))
+            at = add_terms(arena, at, expr_2(arena, FUNC_MUL, index[d], strides[d]));
     return at;
 }
 
@@ -59,7 +72,7 @@ static const struct expr *linear_index(struct naive *n, int array,
         if (d->mod)
             i = expr_2(arena, FUNC_REM, i, expr_index(arena, d->mod));
         at = expr_2(arena, FUNC_MUL, at, expr_index(arena, layout_dim_size(n->l, a, d)));
-        at = expr_2(arena, FUNC_ADD, at, i);
+        at = add_terms(arena, at, i);
     }
     return at;
 }

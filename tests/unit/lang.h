@@ -289,7 +289,7 @@ static void read_data_line(struct program *p, struct text *t) {
     *(input ? &p->given[b] : &p->expected[b]) = data;
 }
 
-static void program_read(struct program *p, struct bench *b, const char *text,
+static inline void program_read(struct program *p, struct bench *b, const char *text,
                          const char *data) {
     *p = (struct program){.bench = b};
     struct compile c = {.diag = &b->diag, .names = &b->names};
@@ -311,7 +311,7 @@ static void program_read(struct program *p, struct bench *b, const char *text,
         read_data_line(p, &t);
 }
 
-static void program_free(struct program *p) {
+static inline void program_free(struct program *p) {
     ast_free(p->ast);
     loops_free(p->loops);
 }
@@ -371,7 +371,7 @@ static void program_expect(struct program *p, char **data) {
     }
 }
 
-static void program_run(struct program *p) {
+static inline void program_run(struct program *p) {
     int64_t symbols[16];
     for (int i = 0; i < p->ast->symbols.len; i++)
         symbols[i] = p->ast->symbols.data[i].max;
