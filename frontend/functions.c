@@ -129,8 +129,10 @@ static bool read_body(struct inliner *i) {
         const struct binding *b = scope_find(&i->scope, i->f->output[k]);
         if (!i->d->out[k])
             continue;
-        if (!b || (!b->value && !b->absent))
+        if (!b)
             return call_error(i, "does not compute its output", i->f->output[k]);
+        if (!b->value && !b->absent)
+            return false; // beyond MAX_NODES, as was said
         i->d->out[k] = b->value;
     }
     return true;

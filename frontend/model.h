@@ -23,6 +23,8 @@ struct reader {
     struct map functions; // "domain:name:overload" -> FunctionProto of the model
     int64_t num_nodes;    // read so far, bodies of functions once per call
 
+    vec(int) known_types; // enum dtype by value id, as far as opset.c asked
+
     struct map symbols; // symbolic dimension -> size; SYMBOL_FREE: none given
     struct map regions; // external data read so far: "location offset length" -> bytes
     struct map files;   // external files seen
@@ -38,7 +40,7 @@ enum {
     SYMBOL_REPORTED = -2, // free, and an error said so
     MAX_REPORTS = 20,     // of one kind, then they are counted
     MAX_SCOPES = 128,     // graphs and functions inside each other
-    MAX_NODES = 1000000,  // of one model, functions inlined
+    MAX_NODES = 250000,   // of one model, functions inlined
     OLDEST_OPSET = 7,
     OLDEST_IR = 3,
     NEWEST_IR = 14,
@@ -144,6 +146,9 @@ void nodes_read(struct reader *r, struct scope *s, Onnx__NodeProto **nodes, size
 /* Adds the draft, in its current form, to the graph and checks it against its operator's row.
  */
 void node_add(struct reader *r, struct graph *g, const struct op *op, const struct draft *d);
+/* An error when nncc does not read this opset. `whose`: "the model", "function 'f'". Said once
+ * of each. */
+void opset_check(struct reader *r, int64_t opset, const char *whose);
 /* The body of a control-flow node; errors are counted in r->diag. */
 struct graph *subgraph_read(struct reader *r, struct scope *outer, const Onnx__GraphProto *g,
                             struct loc owner);
@@ -194,9 +199,6 @@ void function_inline(struct reader *r, struct scope *s, const Onnx__FunctionProt
                      const Onnx__NodeProto *n, struct draft *d);
 /* The opset of ONNX's own domain among imports; 0: none. */
 int64_t opset_imported(Onnx__OperatorSetIdProto **imports, size_t n);
-/* Whether nncc reads this opset; an error naming it otherwise. `whose`: "the model", "function
- * 'f'". */
-bool opset_check(struct reader *r, int64_t opset, const char *whose);
 
 /* ---- opset.c ---- */
 

@@ -198,10 +198,23 @@ void node_add(struct reader *r, struct graph *g, const struct op *op, const stru
     op_check(n, r->diag);
 }
 
+static bool opset_known(int64_t opset) {
+    return opset >= OLDEST_OPSET && opset <= OP_NEWEST_OPSET;
+}
+
+void opset_check(struct reader *r, int64_t opset, const char *whose) {
+    const char *kind = arena_printf(&r->scratch, "%s needs opset %" PRId64, whose, opset);
+    if (!opset_known(opset) && !map_get(&r->reports, kind) && reader_may_report(r, kind))
+        diag_error(r->diag, reader_loc(r, NULL), "%s, opsets %d to %d are supported", kind,
+                   OLDEST_OPSET, OP_NEWEST_OPSET);
+}
+
 /* Any node but a call and a Constant. */
 static void read_plain(struct reader *r, struct scope *s, const Onnx__NodeProto *n,
                        struct draft *d) {
     attributes_read(r, s, n, d);
+    if (!*d->domain && !opset_known(d->opset))
+        d->failed = true; // an error of the model or function said so
     if (!*d->domain && !d->failed)
         opset_upgrade(r, s->graph, d);
     const struct op *op = op_find(d->domain, d->op);
@@ -280,17 +293,6 @@ struct graph *subgraph_read(struct reader *r, struct scope *outer, const Onnx__G
 }
 
 /* ---- the model ---- */
-
-bool opset_check(struct reader *r, int64_t opset, const char *whose) {
-    struct loc loc = reader_loc(r, NULL);
-    if (opset >= OLDEST_OPSET && opset <= OP_NEWEST_OPSET)
-        return true;
-    const char *kind = arena_printf(&r->scratch, "%s needs opset %" PRId64, whose, opset);
-    if (reader_may_report(r, kind))
-        diag_error(r->diag, loc, "%s, opsets %d to %d are supported", kind, OLDEST_OPSET,
-                   OP_NEWEST_OPSET);
-    return false;
-}
 
 /* Versions of the model as a whole. */
 static void check_versions(struct reader *r, int64_t opset) {

@@ -159,25 +159,39 @@ static const struct value *typed_like(const struct node *n, int k, enum dtype *t
     return NULL;
 }
 
-/* The type of v as far as the rows of the nodes before it tell; DTYPE_NONE: not known. */
-static enum dtype known_type(const struct value *v) {
-    for (int steps = 0; v && steps < 1000; steps++) {
-        enum dtype t = v->dtype;
-        if (t != DTYPE_NONE || !v->def)
-            return t;
+/* The type of v found before: DTYPE_NONE when nobody asked, UNKNOWABLE when it cannot be told.
+ */
+enum { UNKNOWABLE = DTYPE_COUNT };
+
+static int *type_cell(struct reader *r, const struct value *v) {
+    while (r->known_types.len <= v->id)
+        vec_push(&r->scratch, &r->known_types, DTYPE_NONE);
+    return &r->known_types.data[v->id];
+}
+
+/* The type of v as far as the rows of the nodes before it tell; DTYPE_NONE: not known. What is
+ * found is kept, so that a long chain of nodes is walked once. */
+static enum dtype known_type(struct reader *r, const struct value *v) {
+    enum dtype fixed = DTYPE_NONE;
+    int t = DTYPE_NONE;
+    for (const struct value *at = v; at && t == DTYPE_NONE;) {
+        t = at->dtype != DTYPE_NONE ? (int)at->dtype : *type_cell(r, at);
+        if (t != DTYPE_NONE || !at->def)
+            break;
         int k = 0;
-        while (k < v->def->num_out && v->def->out[k] != v)
+        while (k < at->def->num_out && at->def->out[k] != at)
             k++;
-        v = typed_like(v->def, k, &t);
-        if (!v)
-            return t;
+        at = typed_like(at->def, k, &fixed);
+        t = (int)fixed;
     }
-    return DTYPE_NONE;
+    if (v)
+        *type_cell(r, v) = t != DTYPE_NONE ? t : UNKNOWABLE;
+    return t == UNKNOWABLE ? DTYPE_NONE : (enum dtype)t;
 }
 
 /* A scalar with the type of `like`. */
 static struct value *add_like(struct upgrade *u, double v, struct value *like) {
-    enum dtype t = known_type(like);
+    enum dtype t = known_type(u->r, like);
     if (t == DTYPE_F32 || t == DTYPE_NONE) {
         struct value *scalar = add_floats(u, &v, 0, 1);
         return t == DTYPE_F32 || !like ? scalar : emit(u, "CastLike", scalar, like, NULL);
