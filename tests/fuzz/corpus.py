@@ -4,7 +4,7 @@
 OUT/onnx holds small models: the project's own networks, every storage form of weights, every form of Constant, old
 operator forms, subgraphs, functions, types nncc refuses, the bad models of tests/bad, and ONNX's node cases when --cases
 has them. OUT/graph, OUT/loops, OUT/ast hold the dumps nncc makes of the networks and the inputs of golden tests.
-OUT/external is the folder in which the ONNX target looks for weight files.
+OUT/external is the folder in which the ONNX target looks for weight files, and holds the constants of the dumps.
 """
 import argparse
 import glob
@@ -181,6 +181,8 @@ def write_dumps(nncc, out):
             flags = ["--dim=batch=2", "--dim=length=3"] if name == "encoder" else []
             subprocess.run([nncc, os.path.join(folder, "model.onnx"), "-o", os.path.join(folder, "m.c"), "--dump=all", "--dump-dir=" + dumps] + flags,
                            check=True, stdin=subprocess.DEVNULL)
+            with open(os.path.join(out, "external", "constants.bin"), "ab") as side, open(os.path.join(dumps, "constants.bin"), "rb") as own:
+                side.write(own.read())
             for path in glob.glob(os.path.join(dumps, "*")):
                 kind = os.path.splitext(path)[1][1:]
                 if kind in ("graph", "loops", "ast") and os.path.getsize(path) <= LARGEST:

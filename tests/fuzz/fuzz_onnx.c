@@ -20,7 +20,6 @@ static char *print_graph(const struct graph *g, struct constant_pool *pool) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fuzz f;
     fuzz_begin(&f);
-    struct constant_pool pool = {.arena = &f.arena};
     struct graph *g = read_model(&f, data, size);
     if (!g) {
         FUZZ_CHECK(f.diag.errors > 0, "no graph and no error");
@@ -28,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     FUZZ_CHECK(graph_check(g, false, &f.diag), str_cstr(&f.messages));
-    char *text = print_graph(g, &pool);
-    struct graph *again = graph_read("again", text, strlen(text), &f.names, &pool, &f.diag);
+    char *text = print_graph(g, &f.pool);
+    struct graph *again = graph_read("again", text, strlen(text), &f.names, &f.pool, &f.diag);
     FUZZ_CHECK(again, str_cstr(&f.messages));
     char *text_again = print_graph(again, NULL);
     FUZZ_CHECK(!strcmp(text, text_again), "the text reads back as another");

@@ -38,12 +38,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     (void)ast_good;
     struct fuzz f;
     fuzz_begin(&f);
-    struct constant_pool pool = {.arena = &f.arena};
-    struct FUZZ_IR *ir = IR_READ("input", (const char *)data, size, &f.names, &pool, &f.diag);
+    struct FUZZ_IR *ir = IR_READ("input", (const char *)data, size, &f.names, &f.pool, &f.diag);
     FUZZ_CHECK(ir || f.diag.errors > 0, "neither read nor refused");
     if (ir && JOIN(FUZZ_IR, _good)(ir, &f.diag)) {
-        char *text = print(ir, &pool);
-        struct FUZZ_IR *again = IR_READ("again", text, strlen(text), &f.names, &pool, &f.diag);
+        char *text = print(ir, &f.pool);
+        struct FUZZ_IR *again =
+            IR_READ("again", text, strlen(text), &f.names, &f.pool, &f.diag);
         FUZZ_CHECK(again, str_cstr(&f.messages));
         char *text_again = print(again, NULL);
         FUZZ_CHECK(!strcmp(text, text_again), "the text reads back as another");
