@@ -159,7 +159,7 @@ static bool read_item(struct text *t, struct items *items) {
         return items->numbers.len == 0 || text_error(t, "numbers and strings in one list");
     }
     union scalar v;
-    bool is_float;
+    bool is_float = false;
     if (!read_number(t, &v, &is_float))
         return false;
     if (is_float && !items->any_float)
@@ -229,7 +229,7 @@ static const struct value *read_tensor(struct text *t, const struct constant_poo
 
 static bool read_scalar(struct text *t, enum attr_kind want, struct attr *a) {
     union scalar v;
-    bool is_float;
+    bool is_float = false;
     if (!read_number(t, &v, &is_float))
         return false;
     a->kind = is_float || want == ATTR_FLOAT ? ATTR_FLOAT : ATTR_INT;

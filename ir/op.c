@@ -364,7 +364,7 @@ static int same_variable(const struct node *n, int k, const struct op_param *p) 
 
 static void check_type(struct check *c, int k) {
     const struct node *n = c->n;
-    struct op_param p, q;
+    struct op_param p = {0}, q = {0};
     if (!op_operand(n->op, k, &p) || !node_has_in(n, k) || n->in[k]->dtype == DTYPE_NONE)
         return;
     enum dtype t = n->in[k]->dtype;

@@ -54,7 +54,7 @@ static void expect(struct run *r, const char *punct) {
 
 /* The character right behind the current token. */
 static char follows(const struct run *r) {
-    return r->in.p < r->in.end ? *r->in.p : '\0';
+    return (char)(r->in.p < r->in.end ? *r->in.p : 0);
 }
 
 static const char *name_token(struct run *r) {
