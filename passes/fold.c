@@ -8,8 +8,9 @@
  * would fill the flash. */
 #define MAX_FOLDED ((int64_t)64 << 20)
 
+/* A node with effects and no results is a test: one of constants that holds may go. */
 static bool can_fold(const struct node *n) {
-    if (n->op->flags & OP_IMPURE)
+    if (n->op->flags & OP_IMPURE && n->num_out > 0)
         return false;
     for (int k = 0; k < n->num_attrs; k++)
         if (n->attrs[k].kind == ATTR_GRAPH)
@@ -17,7 +18,7 @@ static bool can_fold(const struct node *n) {
     for (int k = 0; k < n->num_in; k++)
         if (n->in[k] && !n->in[k]->data && !(n->op->flags & OP_SHAPE_ONLY))
             return false;
-    return n->num_out > 0;
+    return true;
 }
 
 static int64_t result_bytes(const struct node *n) {
@@ -118,9 +119,10 @@ bool fold_node(struct compile *c, struct graph *g, struct node *n) {
     return ok;
 }
 
-/* Replaces every node whose operands are constants by its results, as long as those are no more
- * than 64 MB a node. Requires: types. Preserves all values exactly (the interpreter computes
- * what the generated C would). Cost: what the folded nodes compute. */
+/* Replaces every node whose operands are constants by its results (a test that holds by
+ * nothing), as long as those are no more than 64 MB a node. Requires: types. Preserves all
+ * values exactly (the interpreter computes what the generated C would). Cost: what the folded
+ * nodes compute. */
 bool pass_fold(struct compile *c, struct graph *g) {
     for (struct node *n = g->first, *next; n; n = next) {
         next = n->next;

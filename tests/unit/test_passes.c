@@ -110,17 +110,20 @@ static const struct {
      "const %4: i8[2] = {-2, 0}\n"
      "%5: f32[2] = Mul(%3, %2)\n"
      "output %5 \"a\"\noutput %4 \"b\"\n"},
-    // a body folds like any other operator; effects do not
+    // a body folds like any other operator; a test of constants goes if it holds
     {pass_fold,
      "const %0: f32[2] = {0, 51}\n"
+     "const %4: f32[2] = {0, 52}\n"
      "%1: u8[2], %2: f32[], %3: u8[] = DynamicQuantizeLinear(%0)\n"
      "\"nncc\".Require(%0, %0)\n"
+     "\"nncc\".Require(%0, %4)\n"
      "output %1 \"y\"\noutput %2 \"s\"\noutput %3 \"z\"\n",
      "const %0: f32[2] = {0, 51}\n"
+     "const %4: f32[2] = {0, 52}\n"
      "const %1: u8[2] = {0, 255}\n"
      "const %2: f32[] = {0.2}\n"
      "const %3: u8[] = {0}\n"
-     "\"nncc\".Require(%0, %0)\n"
+     "\"nncc\".Require(%0, %4)\n"
      "output %1 \"y\"\noutput %2 \"s\"\noutput %3 \"z\"\n"},
     // an index out of range is left to the run
     {pass_fold,
