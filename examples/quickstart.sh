@@ -22,7 +22,7 @@ wc -c examples/digits/model.onnx "$out/digits/digits.c" "$out/digits/digits.h" |
 
 echo
 echo "== 3. the program"
-run gcc -std=c11 -O2 -Wall -Wextra "-I$out/digits" \
+run gcc -std=c11 -O3 -Wall -Wextra "-I$out/digits" \
     examples/digits/main.c "$out/digits/digits.c" -lm -o "$out/digits/digits"
 
 echo

@@ -24,8 +24,7 @@ enum {
     STACK_PAINT = 0x5AFE57AC,
 };
 
-__attribute__((section(".arena"))) static alignas(
-    DIGITS_ARENA_ALIGN) unsigned char arena[DIGITS_ARENA_BYTES];
+NNCC_ARENA static alignas(DIGITS_ARENA_ALIGN) unsigned char arena[DIGITS_ARENA_BYTES];
 
 struct cost {
     uint32_t stack;        // bytes below the caller's stack pointer
@@ -72,13 +71,21 @@ static void print_line(const char *before, uint32_t n, const char *after) {
     semihost_print(after);
 }
 
+/* A fraction in units of 1/10000. */
+static void print_accuracy(uint32_t accuracy) {
+    print_line("accuracy      ", accuracy / 10000, ".");
+    for (uint32_t place = 1000; place > 0; place /= 10)
+        semihost_print_number(accuracy / place % 10);
+    semihost_print("\n");
+}
+
 int main(void) {
     struct cost cost;
     uint32_t right = count_right(&cost);
     print_line("right         ", right, " of ");
     print_line("", PICTURE_COUNT, " pictures");
     print_line(" (recorded: ", PICTURE_RIGHT, ")\n");
-    print_line("accuracy      0.", (right * 10000 + PICTURE_COUNT / 2) / PICTURE_COUNT, "\n");
+    print_accuracy((right * 10000 + PICTURE_COUNT / 2) / PICTURE_COUNT);
     print_line("weights       ", DIGITS_WEIGHT_BYTES, " bytes of flash\n");
     print_line("arena         ", DIGITS_ARENA_BYTES, " bytes of RAM\n");
     print_line("stack         ", cost.stack, " bytes used");
