@@ -110,6 +110,14 @@ const struct expr *nest_reduce(struct nest *s, enum func monoid, const struct ex
     return e;
 }
 
+/* Has the nest no iteration at all? Its iterators have constant extents. */
+static bool nest_is_empty(const struct nest *s) {
+    for (int k = 0; k < s->iters.len; k++)
+        if (expr_is_int(s->iters.data[k].extent, 0))
+            return true;
+    return false;
+}
+
 void nest_store(struct nest *s, int array, const struct expr *const *index,
                 const struct expr *rhs) {
     struct lower *l = s->l;
@@ -117,6 +125,8 @@ void nest_store(struct nest *s, int array, const struct expr *const *index,
     if (rhs->dtype != l_type(l, array))
         bug("%s: %s stored into %s", l->node->op->name, dtype_info(rhs->dtype)->text,
             dtype_info(l_type(l, array))->text);
+    if (nest_is_empty(s))
+        return;
     struct stmt *st = loops_add_stmt(l->loops, l->into, STMT_COMPUTE, l->node->loc);
     st->iters = s->iters.data;
     st->num_iters = s->iters.len;
