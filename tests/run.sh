@@ -71,7 +71,7 @@ check() {
     rm -f "$folder/junit.xml"
     ctest --test-dir "$folder" -L "^($(IFS='|' && echo "${chosen[*]}"))\$" -j "$(nproc)" --output-on-failure \
         --test-output-size-passed 1000000 --test-output-size-failed 1000000 --output-junit junit.xml
-    reports+=("$folder/junit.xml")
+    reports+=("$folder")
 }
 
 mkdir -p build

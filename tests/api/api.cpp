@@ -2,6 +2,8 @@
 #include "digits.h"
 #include "moons.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <vector>
