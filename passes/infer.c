@@ -75,6 +75,68 @@ static bool check_output(struct compile *c, const struct graph *g, int k) {
     return false;
 }
 
+/* ---- shapes that follow backwards ---- */
+
+static bool complete(const struct shape *s) {
+    for (int d = 0; d < s->rank; d++)
+        if (s->dims[d] < 0)
+            return false;
+    return s->rank >= 0;
+}
+
+static bool is_scalar_constant(const struct value *v) {
+    return v && v->data && v->shape.rank == 0;
+}
+
+/* The operand that must have the shape of result 0; NULL when no single one must. */
+static struct value *shaped_operand(const struct node *n) {
+    struct value *x = NULL;
+    if (n->op->infer == shape_same)
+        return n->in[0];
+    if (!n->op->expr || n->op->infer == shape_reduce)
+        return NULL;
+    for (int k = 0; k < n->num_in; k++) {
+        if (!n->in[k] || is_scalar_constant(n->in[k]))
+            continue;
+        if (x)
+            return NULL;
+        x = n->in[k];
+    }
+    return x;
+}
+
+/* implied[id]: the shape a value must have because an element-wise result of it is declared. */
+static void imply_shapes(const struct graph *g, struct shape *implied) {
+    for (const struct node *n = g->last; n; n = n->prev) {
+        if (n->num_out == 0 || !n->out[0] || n->num_in == 0)
+            continue;
+        const struct value *y = n->out[0], *x = shaped_operand(n);
+        const struct shape *s = complete(&y->declared) ? &y->declared : &implied[y->id];
+        if (x && s->rank >= 0)
+            implied[x->id] = *s;
+    }
+}
+
+/* Infers n; where that needs a declared shape and there is none, with what is implied. */
+static bool infer_implied(struct compile *c, struct graph *g, struct node *n,
+                          const struct shape *implied) {
+    struct value *y = n->num_out ? n->out[0] : NULL;
+    if (!y || complete(&y->declared) || implied[y->id].rank < 0)
+        return infer_new_node(c, g, n, false);
+    struct str ignored = {0};
+    struct diag quiet = {.sink = &ignored, .pass = c->diag->pass};
+    struct compile attempt = *c;
+    attempt.diag = &quiet;
+    bool ok = infer_new_node(&attempt, g, n, false);
+    str_free(&ignored);
+    if (ok)
+        return true;
+    y->declared = implied[y->id];
+    return infer_new_node(c, g, n, false);
+}
+
+/* ---- the pass ---- */
+
 static void forget_declared(struct graph *g) {
     for (int k = 0; k < g->inputs.len; k++)
         g->inputs.data[k]->declared.rank = -1;
@@ -106,11 +168,17 @@ bool infer_again(struct compile *c, struct graph *g) {
  * depends on a failed node is skipped. Cost: one walk. */
 bool pass_infer(struct compile *c, struct graph *g) {
     bool ok = true;
+    struct arena scratch = {0};
+    struct shape *implied = arena_array(&scratch, struct shape, g->next_id);
+    for (int k = 0; k < g->next_id; k++)
+        implied[k].rank = -1;
+    imply_shapes(g, implied);
     for (struct node *n = g->first, *next; n; n = next) {
         next = n->next; // rules insert nodes before n only
         if (operands_known(n))
-            ok &= infer_new_node(c, g, n, false);
+            ok &= infer_implied(c, g, n, implied);
     }
+    arena_free(&scratch);
     for (int k = 0; k < g->outputs.len; k++)
         ok &= check_output(c, g, k);
     if (ok)

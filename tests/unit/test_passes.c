@@ -94,6 +94,25 @@ static const struct {
      "\"nncc\".RequireAxes(%1, %3) @ \"r\"\n"
      "%2: f32[1,3] = ReduceSum(%0, %4) @ \"r\"\n"
      "output %2 \"y\"\n"},
+    // … also from what is declared of an element-wise result of it
+    {pass_infer,
+     "input %0: f32[2,3]\n"
+     "input %1: i64[1]\n"
+     "const %2: f64[] = {2}\n"
+     "%3: ? = ReduceSum(%0, %1) keepdims=0 @ \"r\"\n"
+     "%4: ? = Cast(%3) to=11 @ \"c\"\n"
+     "%5: ? declared [3] = Mul(%2, %4) @ \"m\"\n"
+     "output %5 \"y\"\n",
+     "input %0: f32[2,3]\n"
+     "input %1: i64[1]\n"
+     "const %2: f64[] = {2}\n"
+     "const %6: bool[2] = {true, false}\n"
+     "const %7: i64[1] = {0}\n"
+     "\"nncc\".RequireAxes(%1, %6) @ \"r\"\n"
+     "%3: f32[3] = ReduceSum(%0, %7) keepdims=0 @ \"r\"\n"
+     "%4: f64[3] = Cast(%3) to=11 @ \"c\"\n"
+     "%5: f64[3] = Mul(%2, %4) @ \"m\"\n"
+     "output %5 \"y\"\n"},
     // constants of constants, in the types they have
     {pass_fold,
      "const %0: f32[2] = {1.5, -2}\n"
@@ -270,6 +289,12 @@ static const struct {
      "input %0: f32[1,3] declared [1,3]\n"
      "%1: ? declared [1,4] = Relu(%0) @ \"r\"\n"
      "output %1 \"y\"\n",
+     "m:r: error: Relu: result 'Y' has shape [1,3], but the model declares [1,4]\n"},
+    {pass_infer, // the node is named whose result is declared, not one before
+     "input %0: f32[1,3]\n"
+     "%1: ? = Neg(%0) @ \"n\"\n"
+     "%2: ? declared [1,4] = Relu(%1) @ \"r\"\n"
+     "output %2 \"y\"\n",
      "m:r: error: Relu: result 'Y' has shape [1,3], but the model declares [1,4]\n"},
     {pass_infer,
      "input %0: f32[2]\n"
