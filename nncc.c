@@ -515,6 +515,7 @@ struct verify {
     void **data;         // [buffers]
     const void **wanted; // [buffers]: recorded outputs
     const char *dir;
+    bool missing; // a file cannot be read
 };
 
 static void print_extents(struct str *s, const struct buffer *b) {
@@ -551,6 +552,10 @@ static bool load_tensor(struct verify *v, int k, const char *kind, int number) {
     struct shape shape;
     const void *data;
     int64_t bytes;
+    if (access(path, R_OK) != 0) {
+        v->missing = true;
+        return io_error(path);
+    }
     if (!tensor_from_file(path, &v->arena, &t, &shape, &data, &bytes, &v->job->diag) ||
         !fits_buffer(v, b, t, &shape, path))
         return false;
@@ -585,7 +590,7 @@ static bool report_output(const struct verify *v, int k, int number) {
 
 static enum exit_code run_vectors(struct verify *v) {
     if (!load_tensors(v))
-        return EXIT_MODEL;
+        return v->missing ? EXIT_IO : EXIT_MODEL;
     int error = interp_run(v->ast, v->data, NULL), number = 0;
     if (error) {
         printf("%s: the run ended with error %d\n", v->dir, error);

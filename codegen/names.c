@@ -70,12 +70,8 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-enum { MAX_IDENTIFIER = 60 }; // C99 promises 63 significant characters
-
 char *c_identifier(struct arena *a, const char *name) {
     size_t len = strlen(name);
-    if (len > MAX_IDENTIFIER)
-        len = MAX_IDENTIFIER;
     char *id = arena_alloc(a, len + 3), *p = id;
     if (len == 0 || !is_letter(name[0]))
         *p++ = 'x'; // a leading underscore belongs to the compiler
@@ -92,7 +88,8 @@ char *c_identifier(struct arena *a, const char *name) {
 }
 
 const char *name_unique(struct name_set *set, struct arena *a, const char *name) {
-    const char *base = c_identifier(a, name), *id = base;
+    enum { MOST = 56 }; // with a number 63 characters, which C99 promises to tell apart
+    const char *base = arena_printf(a, "%.*s", MOST, c_identifier(a, name)), *id = base;
     bool added;
     map_put(&set->map, id, &added);
     for (int n = 2; !added; n++) {
