@@ -90,7 +90,7 @@ static bool read_tensor(struct reader *r, const Onnx__AttributeProto *a, struct 
     const char *what = arena_printf(&r->scratch, "%s: attribute '%s'", d->op, out->name);
     if (!a->t)
         return attribute_error(r, d, out->name, "holds no tensor");
-    if (!tensor_read(r, a->t, d->loc, what, &t))
+    if (!tensor_read(r, a->t, (struct place){d->loc, what}, &t))
         return false;
     struct value *v = arena_new(r->arena, struct value);
     *v = (struct value){

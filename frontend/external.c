@@ -24,15 +24,13 @@ struct region {
 /* One tensor's data being looked up. */
 struct external {
     struct reader *r;
-    struct loc loc;
-    const char *what;
+    struct place place;
     struct region at;
 };
 
 static bool external_error(const struct external *x, const char *found) {
-    diag_error(x->r->diag, x->loc, "%s: external data '%s': %s", x->what,
-               x->at.location ? x->at.location : "", found);
-    return false;
+    return place_error(x->r, x->place, "external data '%s': %s",
+                       x->at.location ? x->at.location : "", found);
 }
 
 static bool parse_number(const char *s, int64_t *v) {
@@ -149,10 +147,10 @@ static const void *read_region(const struct external *x, int fd, int64_t bytes) 
         return NULL;
     }
     if (!size_add(x->at.offset, bytes, &end) || end > st.st_size) {
-        diag_error(x->r->diag, x->loc,
-                   "%s: external data '%s': offset %" PRId64 " and %" PRId64
-                   " bytes reach beyond the file's %" PRId64,
-                   x->what, x->at.location, x->at.offset, bytes, (int64_t)st.st_size);
+        place_error(x->r, x->place,
+                    "external data '%s': offset %" PRId64 " and %" PRId64
+                    " bytes reach beyond the file's %" PRId64,
+                    x->at.location, x->at.offset, bytes, (int64_t)st.st_size);
         return NULL;
     }
     if (!account(x, st.st_size, bytes)) {
@@ -167,14 +165,13 @@ static const void *read_region(const struct external *x, int fd, int64_t bytes) 
 }
 
 const void *external_read(struct reader *r, const Onnx__TensorProto *t, int64_t bytes,
-                          struct loc loc, const char *what) {
-    struct external x = {r, loc, what, {0}};
+                          struct place at) {
+    struct external x = {r, at, {0}};
     if (!parse_region(&x, t))
         return NULL;
     if (x.at.length >= 0 && x.at.length != bytes) {
-        diag_error(r->diag, loc,
-                   "%s: external data '%s' has %" PRId64 " bytes, its shape needs %" PRId64,
-                   what, x.at.location, x.at.length, bytes);
+        place_error(r, at, "external data '%s' has %" PRId64 " bytes, its shape needs %" PRId64,
+                    x.at.location, x.at.length, bytes);
         return NULL;
     }
     const char *key = arena_printf(&r->scratch, "%" PRId64 " %" PRId64 " %s", x.at.offset,

@@ -63,29 +63,38 @@ void *cell_pointer(const int64_t *cell); // NULL for a NULL cell
 
 /* ---- weights.c ---- */
 
+/* What an error is about: a node or the file, and a part of it: "initializer 'W'". */
+struct place {
+    struct loc loc;
+    const char *what;
+};
+/* Reports "WHAT: text" at the place; returns false. */
+bool place_error(struct reader *r, struct place at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 struct tensor {
     enum dtype dtype;
     struct shape shape;
     const void *data; // as ONNX raw_data; in the file or in r->arena
     int64_t bytes;
 };
-/* Reads a tensor in any storage form. `what` names it in errors: "initializer 'W'". False after
- * an error. */
-bool tensor_read(struct reader *r, const Onnx__TensorProto *t, struct loc loc, const char *what,
+/* Reads a tensor in any storage form. False after an error. */
+bool tensor_read(struct reader *r, const Onnx__TensorProto *t, struct place at,
                  struct tensor *out);
-bool sparse_tensor_read(struct reader *r, const Onnx__SparseTensorProto *t, struct loc loc,
-                        const char *what, struct tensor *out);
-/* Checks dims (rank, signs, product and bytes) and copies them into r->arena. */
-bool dims_read(struct reader *r, enum dtype t, const int64_t *dims, size_t rank, struct loc loc,
-               const char *what, struct shape *out);
+bool sparse_tensor_read(struct reader *r, const Onnx__SparseTensorProto *t, struct place at,
+                        struct tensor *out);
+/* Checks dims (rank, signs, product), copies them into r->arena and sets out's shape and bytes;
+ * its dtype is known. */
+bool dims_read(struct reader *r, const int64_t *dims, size_t rank, struct place at,
+               struct tensor *out);
 /* The element type of ONNX code `code`; DTYPE_NONE after an error that names it. */
-enum dtype dtype_read(struct reader *r, int32_t code, struct loc loc, const char *what);
+enum dtype dtype_read(struct reader *r, int32_t code, struct place at);
 
 /* ---- external.c ---- */
 
 /* The `bytes` bytes of external data that t names, in r->arena. NULL after an error. */
 const void *external_read(struct reader *r, const Onnx__TensorProto *t, int64_t bytes,
-                          struct loc loc, const char *what);
+                          struct place at);
 
 /* ---- nodes on their way into the graph ---- */
 

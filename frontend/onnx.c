@@ -126,12 +126,13 @@ static void bind_results(struct reader *r, struct scope *s, const Onnx__NodeProt
 static bool constant_value(struct reader *r, const Onnx__AttributeProto *a,
                            const struct draft *d, struct tensor *t) {
     const char *what = arena_printf(&r->scratch, "Constant: attribute '%s'", a->name);
+    struct place at = {d->loc, what};
     const int64_t num_ints = (int64_t)a->n_ints, num_floats = (int64_t)a->n_floats;
     *t = (struct tensor){.dtype = DTYPE_F32};
     if (strcmp(a->name, "value") == 0 && a->t)
-        return tensor_read(r, a->t, d->loc, what, t);
+        return tensor_read(r, a->t, at, t);
     if (strcmp(a->name, "sparse_value") == 0 && a->sparse_tensor)
-        return sparse_tensor_read(r, a->sparse_tensor, d->loc, what, t);
+        return sparse_tensor_read(r, a->sparse_tensor, at, t);
     if (strcmp(a->name, "value_int") == 0) {
         t->dtype = DTYPE_I64;
         t->data = arena_copy(r->arena, &a->i, sizeof a->i);
@@ -144,16 +145,14 @@ static bool constant_value(struct reader *r, const Onnx__AttributeProto *a,
     if (strcmp(a->name, "value_ints") == 0) {
         t->dtype = DTYPE_I64;
         t->data = arena_copy(r->arena, a->ints, a->n_ints * sizeof *a->ints);
-        return dims_read(r, t->dtype, &num_ints, 1, d->loc, what, &t->shape);
+        return dims_read(r, &num_ints, 1, at, t);
     }
     if (strcmp(a->name, "value_floats") == 0) {
         t->data = arena_copy(r->arena, a->floats, a->n_floats * sizeof *a->floats);
-        return dims_read(r, t->dtype, &num_floats, 1, d->loc, what, &t->shape);
+        return dims_read(r, &num_floats, 1, at, t);
     }
     bool text = strncmp(a->name, "value_string", strlen("value_string")) == 0;
-    diag_error(r->diag, d->loc, "%s %s", what,
-               text ? "is of type string, which is not supported" : "is no value");
-    return false;
+    return place_error(r, at, text ? "type string is not supported" : "it holds no value");
 }
 
 /* The results of a Constant node become a constant of the graph. */

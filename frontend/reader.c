@@ -97,7 +97,8 @@ static bool read_tensor_file(struct reader *r, struct mapped_file m, struct tens
         wire_unpack(&onnx__tensor_proto__descriptor, m.data, m.len, loc, r->diag);
     if (!msg)
         return false;
-    bool ok = tensor_read(r, (const Onnx__TensorProto *)msg, loc, "tensor", out);
+    bool ok =
+        tensor_read(r, (const Onnx__TensorProto *)msg, (struct place){loc, "tensor"}, out);
     protobuf_c_message_free_unpacked(msg, NULL);
     return ok;
 }

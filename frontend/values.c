@@ -19,23 +19,36 @@ static const char *refused_kind(const Onnx__TypeProto *t) {
         return "optional";
     if (t->sparse_tensor_type)
         return "sparse tensor";
-    return t->opaque_type ? "opaque value" : NULL;
+    return t->opaque_type ? "opaque" : NULL;
 }
 
 /* The element type; DTYPE_NONE also when none is said. False after an error. */
-static bool info_type(struct reader *r, const Onnx__ValueInfoProto *info, const char *what,
+static bool info_type(struct reader *r, const Onnx__ValueInfoProto *info, struct place at,
                       enum dtype *t) {
     const char *kind = refused_kind(info->type);
     *t = DTYPE_NONE;
-    if (kind) {
-        diag_error(r->diag, reader_loc(r, NULL), "%s is a %s, which is not supported", what,
-                   kind);
-        return false;
-    }
+    if (kind)
+        return place_error(r, at, "type %s is not supported", kind);
     if (!info->type || !info->type->tensor_type || info->type->tensor_type->elem_type == 0)
         return true;
-    *t = dtype_read(r, info->type->tensor_type->elem_type, reader_loc(r, NULL), what);
+    *t = dtype_read(r, info->type->tensor_type->elem_type, at);
     return *t != DTYPE_NONE;
+}
+
+static struct place place_of(struct reader *r, const char *what, const char *name) {
+    return (struct place){reader_loc(r, NULL),
+                          arena_printf(&r->scratch, "%s '%s'", what, name)};
+}
+
+/* Whether the dims, those that are not known left out, can be the shape of a tensor; an error
+ * otherwise. */
+static bool declared_fits(struct reader *r, const struct shape *shape, const char *name) {
+    int64_t n = 1;
+    bool fits = true;
+    for (int k = 0; fits && k < shape->rank; k++)
+        fits = shape->dims[k] < 0 || size_mul(n, shape->dims[k], &n);
+    return fits ||
+           place_error(r, place_of(r, "value", name), "its declared shape is too large");
 }
 
 void value_declare(struct reader *r, struct value *v, const Onnx__ValueInfoProto *info) {
@@ -43,14 +56,16 @@ void value_declare(struct reader *r, struct value *v, const Onnx__ValueInfoProto
     if (!shape || v->declared.rank >= 0)
         return;
     if (shape->n_dim > GRAPH_MAX_RANK) {
-        diag_error(r->diag, reader_loc(r, NULL), "'%s' has rank %zu, at most %d is supported",
-                   v->name, shape->n_dim, GRAPH_MAX_RANK);
+        place_error(r, place_of(r, "value", v->name), "has rank %zu, at most %d is supported",
+                    shape->n_dim, GRAPH_MAX_RANK);
         return;
     }
-    v->declared.rank = (int)shape->n_dim;
-    v->declared.dims = shape->n_dim ? arena_array(r->arena, int64_t, shape->n_dim) : NULL;
+    struct shape declared = {.rank = (int)shape->n_dim};
+    declared.dims = shape->n_dim ? arena_array(r->arena, int64_t, shape->n_dim) : NULL;
     for (size_t k = 0; k < shape->n_dim; k++)
-        v->declared.dims[k] = dim_size(r, shape->dim[k]);
+        declared.dims[k] = dim_size(r, shape->dim[k]);
+    if (declared_fits(r, &declared, v->name))
+        v->declared = declared;
 }
 
 /* ---- constants ---- */
@@ -85,10 +100,8 @@ static void read_initializers(struct reader *r, struct scope *s, const Onnx__Gra
             continue;
         }
         struct tensor t;
-        struct loc loc = reader_loc(r, NULL);
-        const char *what = arena_printf(&r->scratch, "initializer '%s'", named->name);
-        if (dense ? tensor_read(r, named, loc, what, &t)
-                  : sparse_tensor_read(r, sparse, loc, what, &t))
+        struct place at = place_of(r, "initializer", named->name);
+        if (dense ? tensor_read(r, named, at, &t) : sparse_tensor_read(r, sparse, at, &t))
             add_constant(r, s, named->name, &t);
         else
             add_unread(r, s, named->name);
@@ -97,30 +110,29 @@ static void read_initializers(struct reader *r, struct scope *s, const Onnx__Gra
 
 /* ---- inputs ---- */
 
-/* Shape of an input of the main graph. False after an error. */
-static bool main_shape(struct reader *r, const Onnx__ValueInfoProto *info, enum dtype t,
-                       const char *what, struct shape *shape) {
+/* Shape of an input of the main graph, whose dtype t has. False after an error. */
+static bool main_shape(struct reader *r, const Onnx__ValueInfoProto *info, struct place at,
+                       struct tensor *t) {
     size_t rank;
     const int64_t *dims = input_dims(r, info, &rank);
-    if (dims && t == DTYPE_NONE)
-        diag_error(r->diag, reader_loc(r, NULL), "%s has no type", what);
-    return dims && t != DTYPE_NONE &&
-           dims_read(r, t, dims, rank, reader_loc(r, NULL), what, shape);
+    if (dims && t->dtype == DTYPE_NONE)
+        return place_error(r, at, "has no type");
+    return dims && dims_read(r, dims, rank, at, t);
 }
 
 static struct value *add_input(struct reader *r, struct scope *s,
                                const Onnx__ValueInfoProto *info) {
-    const char *what = arena_printf(&r->scratch, "input '%s'", info->name);
-    enum dtype t;
-    struct shape shape = {.rank = -1};
-    bool ok = info_type(r, info, what, &t);
+    struct place at = place_of(r, "input", info->name);
+    struct tensor t = {.shape = {.rank = -1}};
+    bool ok = info_type(r, info, at, &t.dtype);
     if (ok && !s->parent)
-        ok = main_shape(r, info, t, what, &shape);
+        ok = main_shape(r, info, at, &t);
     if (!ok)
-        shape.rank = -1;
-    struct value *v = graph_add_value(s->graph, info->name, t, shape.rank, shape.dims);
+        t.shape.rank = -1;
+    struct value *v =
+        graph_add_value(s->graph, info->name, t.dtype, t.shape.rank, t.shape.dims);
     vec_push(s->graph->arena, &s->graph->inputs, v);
-    if (shape.rank >= 0)
+    if (t.shape.rank >= 0)
         v->declared = v->shape;
     else
         value_declare(r, v, info);
@@ -172,7 +184,7 @@ void outputs_read(struct reader *r, struct scope *s, const Onnx__GraphProto *g) 
         enum dtype t;
         const char *name = info->name ? info->name : "";
         struct binding *b = scope_find(s, name);
-        info_type(r, info, arena_printf(&r->scratch, "output '%s'", name), &t);
+        info_type(r, info, place_of(r, "output", name), &t);
         if (!b || !b->value) {
             diag_error(r->diag, reader_loc(r, NULL), "output '%s' is not computed by any node",
                        name);

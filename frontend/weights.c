@@ -39,8 +39,7 @@ static enum field field_of(enum dtype t) {
 struct source {
     struct reader *r;
     const Onnx__TensorProto *t;
-    struct loc loc;
-    const char *what;
+    struct place at;
     struct tensor *out;
     int64_t elements;
 };
@@ -51,13 +50,24 @@ static size_t field_count(const Onnx__TensorProto *t, enum field f) {
     return counts[f];
 }
 
-/* Reports "WHAT: FIELD has N UNIT, its shape f32[3] needs M". */
+bool place_error(struct reader *r, struct place at, const char *fmt, ...) {
+    struct str text = {0};
+    va_list args;
+    va_start(args, fmt);
+    str_add_va(&text, fmt, args);
+    va_end(args);
+    diag_error(r->diag, at.loc, "%s: %s", at.what, str_cstr(&text));
+    str_free(&text);
+    return false;
+}
+
+/* Reports "FIELD has N UNIT, its shape f32[3] needs M". */
 static bool size_error(const struct source *s, const char *field, uint64_t n, const char *unit,
                        int64_t needed) {
     struct str shape = {0};
     shape_print(&shape, s->out->dtype, &s->out->shape);
-    diag_error(s->r->diag, s->loc, "%s: %s has %" PRIu64 " %s, its shape %s needs %" PRId64,
-               s->what, field, n, unit, str_cstr(&shape), needed);
+    place_error(s->r, s->at, "%s has %" PRIu64 " %s, its shape %s needs %" PRId64, field, n,
+                unit, str_cstr(&shape), needed);
     str_free(&shape);
     return false;
 }
@@ -87,9 +97,8 @@ static bool read_raw(struct source *s) {
 }
 
 static bool range_error(const struct source *s, enum field f) {
-    diag_error(s->r->diag, s->loc, "%s: %s holds a value that is no %s", s->what,
-               field_names[f], dtype_info(s->out->dtype)->text);
-    return false;
+    return place_error(s->r, s->at, "%s holds a value that is no %s", field_names[f],
+                       dtype_info(s->out->dtype)->text);
 }
 
 /* Elements of up to 32 bits, one to an int32; bool counts as 0 or not. */
@@ -155,9 +164,8 @@ static enum field used_field(const struct source *s) {
     enum field right = field_of(s->out->dtype);
     for (int f = 0; f < NUM_FIELDS; f++)
         if (f != (int)right && field_count(s->t, (enum field)f) > 0) {
-            diag_error(s->r->diag, s->loc,
-                       "%s: its elements stand in %s, those of type %s belong in %s", s->what,
-                       field_names[f], dtype_info(s->out->dtype)->text, field_names[right]);
+            place_error(s->r, s->at, "its elements stand in %s, those of type %s belong in %s",
+                        field_names[f], dtype_info(s->out->dtype)->text, field_names[right]);
             return NUM_FIELDS;
         }
     return right;
@@ -170,14 +178,12 @@ static bool read_storage(struct source *s) {
     if (f == NUM_FIELDS)
         return false;
     bool typed = field_count(t, f) > 0;
-    if (external + t->has_raw_data + typed > 1) {
-        diag_error(s->r->diag, s->loc, "%s: has its data twice: %s", s->what,
-                   external ? "in the model and in a file of its own"
-                            : "in raw_data and in a typed field");
-        return false;
-    }
+    if (external + t->has_raw_data + typed > 1)
+        return place_error(s->r, s->at, "has its data twice: %s",
+                           external ? "in the model and in a file of its own"
+                                    : "in raw_data and in a typed field");
     if (external) {
-        s->out->data = external_read(s->r, t, s->out->bytes, s->loc, s->what);
+        s->out->data = external_read(s->r, t, s->out->bytes, s->at);
         return s->out->data != NULL;
     }
     if (t->has_raw_data)
@@ -189,57 +195,48 @@ static bool read_storage(struct source *s) {
 
 /* ---- tensors ---- */
 
-enum dtype dtype_read(struct reader *r, int32_t code, struct loc loc, const char *what) {
+enum dtype dtype_read(struct reader *r, int32_t code, struct place at) {
     enum dtype t = dtype_from_onnx(code);
     if (t != DTYPE_NONE)
         return t;
     const char *name = dtype_onnx_name(code);
-    const char *kind = arena_printf(&r->scratch, "type %s is not supported", name);
-    if (reader_may_report(r, kind))
-        diag_error(r->diag, loc, "%s: type %s%s is not supported", what, name,
-                   name[0] == '?' ? arena_printf(&r->scratch, " (code %" PRId32 ")", code)
-                                  : "");
+    if (name[0] == '?')
+        name = arena_printf(&r->scratch, "? (code %" PRId32 ")", code);
+    const char *text = arena_printf(&r->scratch, "type %s is not supported", name);
+    if (reader_may_report(r, text))
+        place_error(r, at, "%s", text);
     return DTYPE_NONE;
 }
 
-bool dims_read(struct reader *r, enum dtype t, const int64_t *dims, size_t rank, struct loc loc,
-               const char *what, struct shape *out) {
-    if (rank > GRAPH_MAX_RANK) {
-        diag_error(r->diag, loc, "%s has rank %zu, at most %d is supported", what, rank,
-                   GRAPH_MAX_RANK);
-        return false;
-    }
+bool dims_read(struct reader *r, const int64_t *dims, size_t rank, struct place at,
+               struct tensor *out) {
+    if (rank > GRAPH_MAX_RANK)
+        return place_error(r, at, "has rank %zu, at most %d is supported", rank,
+                           GRAPH_MAX_RANK);
     for (size_t k = 0; k < rank; k++)
-        if (dims[k] < 0) {
-            diag_error(r->diag, loc, "%s: dimension %zu is negative (%" PRId64 ")", what, k,
-                       dims[k]);
-            return false;
-        }
-    out->rank = (int)rank;
-    out->dims = rank ? arena_copy(r->arena, dims, rank * sizeof *dims) : NULL;
-    int64_t n, bytes;
-    if (size_product(dims, (int)rank, &n) && dtype_bytes(t, n, &bytes))
+        if (dims[k] < 0)
+            return place_error(r, at, "dimension %zu is negative (%" PRId64 ")", k, dims[k]);
+    out->shape.rank = (int)rank;
+    out->shape.dims = rank ? arena_copy(r->arena, dims, rank * sizeof *dims) : NULL;
+    int64_t n;
+    if (size_product(dims, (int)rank, &n) && dtype_bytes(out->dtype, n, &out->bytes))
         return true;
     struct str shape = {0};
-    shape_print(&shape, t, out);
-    diag_error(r->diag, loc, "%s: shape %s is too large", what, str_cstr(&shape));
+    shape_print(&shape, out->dtype, &out->shape);
+    place_error(r, at, "shape %s is too large", str_cstr(&shape));
     str_free(&shape);
     return false;
 }
 
-bool tensor_read(struct reader *r, const Onnx__TensorProto *t, struct loc loc, const char *what,
+bool tensor_read(struct reader *r, const Onnx__TensorProto *t, struct place at,
                  struct tensor *out) {
-    struct source s = {r, t, loc, what, out, 0};
-    *out = (struct tensor){.dtype = dtype_read(r, t->data_type, loc, what)};
-    if (out->dtype == DTYPE_NONE ||
-        !dims_read(r, out->dtype, t->dims, t->n_dims, loc, what, &out->shape))
+    struct source s = {r, t, at, out, 0};
+    *out = (struct tensor){.dtype = dtype_read(r, t->data_type, at)};
+    if (out->dtype == DTYPE_NONE || !dims_read(r, t->dims, t->n_dims, at, out))
         return false;
-    if (t->segment) {
-        diag_error(r->diag, loc, "%s: data in segments is not supported", what);
-        return false;
-    }
+    if (t->segment)
+        return place_error(r, at, "data in segments is not supported");
     size_product(out->shape.dims, out->shape.rank, &s.elements);
-    dtype_bytes(out->dtype, s.elements, &out->bytes);
     if (!read_storage(&s))
         return false;
     if (out->dtype == DTYPE_BOOL)
@@ -249,16 +246,12 @@ bool tensor_read(struct reader *r, const Onnx__TensorProto *t, struct loc loc, c
 
 /* ---- sparse tensors ---- */
 
-static bool sparse_error(struct reader *r, struct loc loc, const char *what,
-                         const char *found) {
-    diag_error(r->diag, loc, "%s: sparse tensor: %s", what, found);
-    return false;
-}
-
 /* Row-major position of value k, from a linear index or one per dimension; false when it is
  * outside. */
-static bool sparse_position(const struct tensor *indices, const struct shape *shape, int64_t n,
-                            int64_t k, int64_t *at) {
+static bool sparse_position(const struct tensor *indices, const struct shape *shape, int64_t k,
+                            int64_t *at) {
+    int64_t n;
+    size_product(shape->dims, shape->rank, &n);
     if (indices->shape.rank == 1) {
         *at = dtype_load(DTYPE_I64, indices->data, k).i;
         return *at >= 0 && *at < n;
@@ -273,34 +266,30 @@ static bool sparse_position(const struct tensor *indices, const struct shape *sh
     return true;
 }
 
-bool sparse_tensor_read(struct reader *r, const Onnx__SparseTensorProto *t, struct loc loc,
-                        const char *what, struct tensor *out) {
+bool sparse_tensor_read(struct reader *r, const Onnx__SparseTensorProto *t, struct place at,
+                        struct tensor *out) {
     struct tensor values, indices;
     if (!t->values || !t->indices)
-        return sparse_error(r, loc, what, "values or indices are missing");
-    if (!tensor_read(r, t->values, loc, what, &values) ||
-        !tensor_read(r, t->indices, loc, what, &indices))
+        return place_error(r, at, "sparse tensor without values or indices");
+    if (!tensor_read(r, t->values, at, &values) || !tensor_read(r, t->indices, at, &indices))
         return false;
     *out = (struct tensor){.dtype = values.dtype};
-    int64_t n;
-    if (!dims_read(r, out->dtype, t->dims, t->n_dims, loc, what, &out->shape))
+    if (!dims_read(r, t->dims, t->n_dims, at, out))
         return false;
-    size_product(out->shape.dims, out->shape.rank, &n);
-    dtype_bytes(out->dtype, n, &out->bytes);
     if (!size_add(r->dense_bytes, out->bytes, &r->dense_bytes) ||
         r->dense_bytes > SPARSE_MAX_BYTES)
-        return sparse_error(r, loc, what, "more than 64 MB in all when made dense");
+        return place_error(r, at, "sparse tensors take more than 64 MB when made dense");
     const struct shape *i = &indices.shape;
     bool linear = i->rank == 1, full = i->rank == 2 && i->dims[1] == out->shape.rank;
     if (values.shape.rank != 1 || indices.dtype != DTYPE_I64 || (!linear && !full) ||
         i->dims[0] != values.shape.dims[0])
-        return sparse_error(r, loc, what, "values must be [N], indices i64[N] or i64[N,rank]");
+        return place_error(r, at, "sparse values must be [N], indices i64[N] or i64[N,rank]");
     uint8_t *dense = arena_alloc(r->arena, (size_t)out->bytes);
     for (int64_t k = 0; k < values.shape.dims[0]; k++) {
-        int64_t at;
-        if (!sparse_position(&indices, &out->shape, n, k, &at))
-            return sparse_error(r, loc, what, "an index is outside its dimensions");
-        dtype_store(out->dtype, dense, at, dtype_load(values.dtype, values.data, k));
+        int64_t to;
+        if (!sparse_position(&indices, &out->shape, k, &to))
+            return place_error(r, at, "a sparse index is outside its dimensions");
+        dtype_store(out->dtype, dense, to, dtype_load(values.dtype, values.data, k));
     }
     out->data = dense;
     return true;
