@@ -317,30 +317,31 @@ static void reduce_default(const struct node *n, int rank, bool *reduced) {
         reduced[d] = !noop;
 }
 
-/* The sets of `num` dimensions that turn x into `out`. */
-static int reduce_choices(const struct shape *x, int64_t num, bool keep,
-                          const struct shape *out, bool (*choice)[GRAPH_MAX_RANK], int max) {
+/* The sets of as many dimensions as operand k (the axes) names that turn operand 0 into `out`.
+ */
+static int reduce_choices(const struct node *n, int k, const struct shape *out,
+                          bool (*choice)[GRAPH_MAX_RANK], int max) {
+    const struct shape *x = node_shape(n, 0);
     int found = 0;
     for (uint32_t set = 0; set < 1u << x->rank && found < max; set++) {
-        int64_t dims[GRAPH_MAX_RANK];
-        int64_t size = 0;
+        int64_t dims[GRAPH_MAX_RANK], size = 0;
         for (int d = 0; d < x->rank; d++)
             size += choice[found][d] = set >> d & 1;
-        struct shape left = {reduce_dims(x, choice[found], keep, dims), dims};
-        found += size == num && shape_equal(&left, out);
+        struct shape left = {reduce_dims(x, choice[found], node_int(n, "keepdims") != 0, dims),
+                             dims};
+        found += size == value_elements(n->in[k]) && shape_equal(&left, out);
     }
     return found;
 }
 
 /* Axes that are not constant: what the declared shape of the result leaves. */
 static bool solve_reduced(struct infer *in, struct node *n, int k, bool *reduced) {
-    bool choice[2][GRAPH_MAX_RANK];
+    bool choice[2][GRAPH_MAX_RANK] = {{false}};
     const struct shape *x = node_shape(n, 0), *out = infer_declared(n, 0);
     if (!out || x->rank > MAX_CHOICE_RANK)
         return infer_error(
             in, n, "input 'axes' is not constant and the shape of the result is not declared");
-    int found = reduce_choices(x, value_elements(n->in[k]), node_int(n, "keepdims") != 0, out,
-                               choice, 2);
+    int found = reduce_choices(n, k, out, choice, 2);
     if (found == 0)
         return infer_error(in, n, "no axes reduce %s to the declared shape %s",
                            infer_shape_text(in, x->rank, x->dims),
@@ -381,14 +382,13 @@ int node_reduced(const struct node *n, bool (*reduced)[GRAPH_MAX_RANK], int max)
     if (len > 0)
         return 1;
     if (k >= 0 && n->in[k] && value_elements(n->in[k]) > 0)
-        return reduce_choices(x, value_elements(n->in[k]), node_int(n, "keepdims") != 0,
-                              &n->out[0]->shape, reduced, max);
+        return reduce_choices(n, k, &n->out[0]->shape, reduced, max);
     reduce_default(n, x->rank, reduced[0]);
     return 1;
 }
 
 bool shape_reduce(struct infer *in, struct node *n) {
-    bool reduced[GRAPH_MAX_RANK];
+    bool reduced[GRAPH_MAX_RANK] = {false};
     int64_t dims[GRAPH_MAX_RANK];
     const struct shape *x = node_shape(n, 0);
     if (!infer_reduced(in, n, reduced))

@@ -140,12 +140,14 @@ bool infer_window(struct infer *in, struct node *n, const int64_t *kernel, struc
     if (!infer_spatial(in, n, kernel))
         return false;
     int bad = window_place(in->arena, n, pads, w);
-    if (bad >= 0)
+    if (bad >= 0) {
+        int64_t span = (kernel[bad] - 1) * w->dilation[bad] + 1;
+        int64_t room = w->in[bad] + w->pad_begin[bad] + w->pad_end[bad];
         return infer_error(
             in, n,
             "the window spans %lld in spatial dimension %d, but the padded input has %lld",
-            (long long)((kernel[bad] - 1) * w->dilation[bad] + 1), bad,
-            (long long)(w->in[bad] + w->pad_begin[bad] + w->pad_end[bad]));
+            (long long)span, bad, (long long)room);
+    }
     if (!pads_agree(w, pads, node_auto_pad(n)))
         return infer_error(in, n, "attribute 'pads' contradicts auto_pad=%s",
                            node_string(n, "auto_pad"));

@@ -90,22 +90,23 @@ static bool shape_convinteger(struct infer *in, struct node *n) {
  * iS + kD - P. */
 struct transposed {
     int rank;
-    const int64_t *in, *kernel, *stride, *dilation, *pad_begin, *out;
+    const int64_t *in, *kernel, *stride, *dilation, *pads, *more; // more: output_padding
+    const int64_t *pad_begin, *out;                               // derived
 };
 
 /* One dimension: pad at the begin and number of results, as ONNX derives them from pads,
  * auto_pad or output_shape. */
-static int64_t transposed_dim(const struct transposed *t, int d, const struct node *n,
-                              const int64_t *pads, int64_t more, int64_t *begin) {
+static int64_t transposed_dim(const struct node *n, const struct transposed *t, int d,
+                              int64_t *begin) {
     int len;
     const int64_t *shape = node_ints(n, "output_shape", &len);
     enum auto_pad mode = node_auto_pad(n);
     int64_t full =
-        t->stride[d] * (t->in[d] - 1) + more + (t->kernel[d] - 1) * t->dilation[d] + 1;
+        t->stride[d] * (t->in[d] - 1) + t->more[d] + (t->kernel[d] - 1) * t->dilation[d] + 1;
     bool same = mode == PAD_SAME_UPPER || mode == PAD_SAME_LOWER;
-    *begin = mode == PAD_EXPLICIT ? pads[d] : 0;
+    *begin = mode == PAD_EXPLICIT ? t->pads[d] : 0;
     if (!shape && !same)
-        return mode == PAD_EXPLICIT ? full - pads[d] - pads[d + t->rank] : full;
+        return mode == PAD_EXPLICIT ? full - t->pads[d] - t->pads[d + t->rank] : full;
     int64_t out = shape ? shape[d] : t->in[d] * t->stride[d],
             total = full > out ? full - out : 0;
     *begin = mode == PAD_SAME_UPPER ? total / 2 : total - total / 2;
@@ -119,11 +120,11 @@ static void transposed_of(struct arena *a, const struct node *n, struct transpos
         .rank = rank, .in = x->dims + 2, .kernel = node_shape(n, 1)->dims + 2};
     t->stride = node_list(a, n, "strides", rank, 1);
     t->dilation = node_list(a, n, "dilations", rank, 1);
-    const int64_t *pads = node_list(a, n, "pads", 2 * rank, 0),
-                  *more = node_list(a, n, "output_padding", rank, 0);
+    t->pads = node_list(a, n, "pads", 2 * rank, 0);
+    t->more = node_list(a, n, "output_padding", rank, 0);
     int64_t *begin = arena_array(a, int64_t, rank), *out = arena_array(a, int64_t, rank);
     for (int d = 0; d < rank; d++)
-        out[d] = transposed_dim(t, d, n, pads, more[d], &begin[d]);
+        out[d] = transposed_dim(n, t, d, &begin[d]);
     t->pad_begin = begin;
     t->out = out;
 }
@@ -249,60 +250,64 @@ static void lower_convinteger(struct lower *l, const struct node *n) {
     convolve(l, n, true);
 }
 
-/* Bounds of a guard being collected. */
-struct bounds {
-    const struct expr *list[9 * GRAPH_MAX_RANK];
-    int n;
+/* The taps that hit one result: places in the input and in the kernel, and the conditions. */
+struct hits {
+    const struct expr *place[GRAPH_MAX_RANK], *tap[GRAPH_MAX_RANK];
+    const struct expr *bounds[6 * GRAPH_MAX_RANK]; // of a guard: expression, low, high
+    int num_bounds;
 };
 
-static void add_bound(struct lower *l, struct bounds *b, const struct expr *e, int64_t hi) {
-    b->list[3 * b->n] = e;
-    b->list[3 * b->n + 1] = x_int(l, 0);
-    b->list[3 * b->n++ + 2] = x_int(l, hi);
+static void add_bound(struct lower *l, struct hits *h, const struct expr *e, int64_t hi) {
+    const struct expr **bound = &h->bounds[(size_t)3 * (size_t)h->num_bounds++];
+    bound[0] = e;
+    bound[1] = x_int(l, 0);
+    bound[2] = x_int(l, hi);
 }
 
-/* Input place and tap of one dimension for result place o. With dilation 1 only every S-th tap
- * can hit, from (o+P) % S on, and those are all that is tried; otherwise all taps are, and
- * those hit for which the distance is a multiple of S. */
-static void transposed_tap(struct nest *s, const struct transposed *t, int d,
-                           const struct expr *o, struct bounds *b, const struct expr **place,
-                           const struct expr **tap) {
+/* One dimension for result place o. With dilation 1 only every S-th tap can hit, from (o+P) % S
+ * on, and those are all that is tried; otherwise all taps are, and those hit for which the
+ * distance is a multiple of S. */
+static void add_taps(struct nest *s, const struct transposed *t, int d, const struct expr *o,
+                     struct hits *h) {
     struct lower *l = s->l;
     int64_t stride = t->stride[d], kernel = t->kernel[d];
     const struct expr *from = x_addk(l, o, t->pad_begin[d]);
     if (t->dilation[d] == 1) {
         const struct expr *k = nest_reduce_iter(s, (kernel + stride - 1) / stride);
-        *tap = x_add(l, x_mul(l, k, stride), x_mod(l, from, stride));
-        *place = x_sub(l, x_div(l, from, stride), k);
+        h->tap[d] = x_add(l, x_mul(l, k, stride), x_mod(l, from, stride));
+        h->place[d] = x_sub(l, x_div(l, from, stride), k);
         if (kernel % stride != 0)
-            add_bound(l, b, *tap, kernel);
+            add_bound(l, h, h->tap[d], kernel);
     } else {
-        *tap = nest_reduce_iter(s, kernel);
-        const struct expr *distance = x_sub(l, from, x_mul(l, *tap, t->dilation[d]));
-        *place = x_div(l, distance, stride);
+        h->tap[d] = nest_reduce_iter(s, kernel);
+        const struct expr *distance = x_sub(l, from, x_mul(l, h->tap[d], t->dilation[d]));
+        h->place[d] = x_div(l, distance, stride);
         if (stride > 1)
-            add_bound(l, b, x_mod(l, distance, stride), 1);
+            add_bound(l, h, x_mod(l, distance, stride), 1);
     }
-    add_bound(l, b, *place, t->in[d]);
+    add_bound(l, h, h->place[d], t->in[d]);
 }
 
 static void lower_convtranspose(struct lower *l, const struct node *n) {
     int x = l_in(l, 0), w = l_in(l, 1), y = l_out(l, 0);
-    const struct expr *ix[GRAPH_MAX_RANK], *iw[GRAPH_MAX_RANK];
     struct transposed t;
     struct places p;
-    struct bounds b = {.n = 0};
+    struct hits h = {.num_bounds = 0};
     struct nest *s = nest_new(l);
     transposed_of(l->arena, n, &t);
     iterate(s, x, y, node_int(n, "group"), &p);
-    ix[0] = p.batch;
-    ix[1] = iw[0] = x_add(l, x_mul(l, p.group, p.in_group), nest_reduce_iter(s, p.in_group));
-    iw[1] = s->at[p.first - 1];
-    for (int d = 0; d < t.rank; d++)
-        transposed_tap(s, &t, d, s->at[p.first + d], &b, &ix[2 + d], &iw[2 + d]);
+    const struct expr *c =
+        x_add(l, x_mul(l, p.group, p.in_group), nest_reduce_iter(s, p.in_group));
+    const struct expr *ix[GRAPH_MAX_RANK] = {p.batch, c},
+                      *iw[GRAPH_MAX_RANK] = {c, s->at[p.first - 1]};
+    for (int d = 0; d < t.rank; d++) {
+        add_taps(s, &t, d, s->at[p.first + d], &h);
+        ix[2 + d] = h.place[d];
+        iw[2 + d] = h.tap[d];
+    }
     const struct expr *hit = expr_2(l->arena, FUNC_MUL, x_load(l, x, ix), x_load(l, w, iw));
-    const struct expr *tap =
-        expr_guard(l->arena, hit, expr_int(l->arena, hit->dtype, 0), b.list, b.n);
+    const struct expr *none = expr_int(l->arena, hit->dtype, 0);
+    const struct expr *tap = expr_guard(l->arena, hit, none, h.bounds, h.num_bounds);
     nest_store(s, y, p.result, add_bias(l, nest_reduce(s, FUNC_ADD, tap), &p));
 }
 

@@ -121,8 +121,8 @@ static int64_t label_extent(const struct node *n, const struct equation *e, int 
 }
 
 static bool shape_einsum(struct infer *in, struct node *n) {
-    struct equation e;
-    int64_t dims[GRAPH_MAX_RANK];
+    struct equation e = {.num_terms = 0};
+    int64_t dims[GRAPH_MAX_RANK] = {0};
     const char *why = read_equation(n, &e);
     if (why)
         return infer_error(in, n, "%s: '%s'", why, node_string(n, "equation"));
@@ -159,7 +159,7 @@ static void bind_labels(struct nest *s, const struct equation *e,
 }
 
 static void lower_einsum(struct lower *l, const struct node *n) {
-    struct equation e;
+    struct equation e = {.num_terms = 0};
     const struct expr *iterator[ELLIPSIS + GRAPH_MAX_RANK] = {NULL}, *product = NULL;
     read_equation(n, &e);
     struct nest *s = nest_over(l, l_out(l, 0));

@@ -100,49 +100,52 @@ static bool shape_gemm(struct infer *in, struct node *n) {
 
 /* ---- lowering ---- */
 
-/* Index of operand `array` in a product whose iterators are: batch dimensions, row if the left
- * operand has one, column likewise. */
-static void factor_index(struct nest *s, int array, int batch, const struct expr *lane,
-                         const struct expr *shared, bool left, const struct expr **index) {
+/* One side of a product: its array, the iterator of its own dimension (row or column; NULL of a
+ * vector), and where an element is read. */
+struct factor {
+    int array, rank;
+    bool left;
+    const struct expr *lane, *index[GRAPH_MAX_RANK];
+};
+
+/* The nest's iterators are `batch` dimensions, then row and column as far as there are. */
+static void place_factor(struct nest *s, struct factor *f, int batch,
+                         const struct expr *shared) {
     struct lower *l = s->l;
-    int rank = l_rank(l, array);
+    int rank = f->rank = l_rank(l, f->array);
     for (int d = 0; d < rank - 2; d++)
-        index[d] = l_dim(l, array, d) == 1 ? x_int(l, 0) : s->at[batch - (rank - 2) + d];
+        f->index[d] = l_dim(l, f->array, d) == 1 ? x_int(l, 0) : s->at[batch - (rank - 2) + d];
     if (rank > 1)
-        index[left ? rank - 2 : rank - 1] = lane;
-    index[rank == 1 || left ? rank - 1 : rank - 2] = shared;
+        f->index[f->left ? rank - 2 : rank - 1] = f->lane;
+    f->index[rank == 1 || f->left ? rank - 1 : rank - 2] = shared;
 }
 
-/* v - zero point, in i32. `index` is v's. */
-static const struct expr *less_zero(struct lower *l, const struct expr *v, int k,
-                                    const struct expr *lane, const struct expr *const *index,
-                                    int rank) {
-    const struct expr *at[GRAPH_MAX_RANK], *wide = expr_cast(l->arena, DTYPE_I32, v);
+/* The element less zero point operand k (one value, one per lane, or a tensor), in i32. */
+static const struct expr *less_zero(struct lower *l, const struct factor *f, int k) {
+    const struct expr *at[GRAPH_MAX_RANK];
+    const struct expr *wide = expr_cast(l->arena, DTYPE_I32, x_load(l, f->array, f->index));
     if (!node_has_in(l->node, k))
         return wide;
     int zero = l_in(l, k);
-    bool per_lane = l_rank(l, zero) == 1 && rank > 1 && l_dim(l, zero, 0) > 1;
+    bool per_lane = l_rank(l, zero) == 1 && f->rank > 1 && l_dim(l, zero, 0) > 1;
     for (int d = 0; d < l_rank(l, zero); d++)
-        at[d] = per_lane ? lane : l_dim(l, zero, d) == 1 ? x_int(l, 0) : index[d];
+        at[d] = per_lane ? f->lane : l_dim(l, zero, d) == 1 ? x_int(l, 0) : f->index[d];
     return expr_2(l->arena, FUNC_SUB, wide,
                   expr_cast(l->arena, DTYPE_I32, x_load(l, zero, at)));
 }
 
 static void product(struct lower *l, bool integer) {
-    const struct expr *ia[GRAPH_MAX_RANK], *ib[GRAPH_MAX_RANK];
-    int a = l_in(l, 0), b = l_in(l, 1), ra = l_rank(l, a), rb = l_rank(l, b);
+    struct factor a = {.array = l_in(l, 0), .left = true}, b = {.array = l_in(l, 1)};
+    int ra = l_rank(l, a.array), rb = l_rank(l, b.array);
     struct nest *s = nest_over(l, l_out(l, 0));
     int batch = s->iters.len - (ra > 1) - (rb > 1);
-    const struct expr *row = ra > 1 ? s->at[batch] : NULL,
-                      *column = rb > 1 ? s->at[s->iters.len - 1] : NULL;
-    const struct expr *k = nest_reduce_iter(s, l_dim(l, a, ra - 1));
-    factor_index(s, a, batch, row, k, true, ia);
-    factor_index(s, b, batch, column, k, false, ib);
-    const struct expr *x = x_load(l, a, ia), *y = x_load(l, b, ib);
-    if (integer) {
-        x = less_zero(l, x, 2, row, ia, ra);
-        y = less_zero(l, y, 3, column, ib, rb);
-    }
+    a.lane = ra > 1 ? s->at[batch] : NULL;
+    b.lane = rb > 1 ? s->at[s->iters.len - 1] : NULL;
+    const struct expr *k = nest_reduce_iter(s, l_dim(l, a.array, ra - 1));
+    place_factor(s, &a, batch, k);
+    place_factor(s, &b, batch, k);
+    const struct expr *x = integer ? less_zero(l, &a, 2) : x_load(l, a.array, a.index);
+    const struct expr *y = integer ? less_zero(l, &b, 3) : x_load(l, b.array, b.index);
     nest_store(s, l_out(l, 0), s->at,
                nest_reduce(s, FUNC_ADD, expr_2(l->arena, FUNC_MUL, x, y)));
 }

@@ -140,7 +140,7 @@ static int wanted_or_temp(struct lower *l, int k, enum dtype t, int x, const boo
 static void lower_layernorm(struct lower *l, const struct node *n) {
     static const char *const names[] = {"X", "M", "D", "Scale", "B"};
     int x = l_in(l, 0), rank = l_rank(l, x), axis = node_axis(n, rank);
-    bool reduced[GRAPH_MAX_RANK];
+    bool reduced[GRAPH_MAX_RANK] = {false};
     for (int d = 0; d < rank; d++)
         reduced[d] = d >= axis;
     int mean = wanted_or_temp(l, 1, DTYPE_F32, x, reduced),
@@ -160,7 +160,7 @@ static void lower_layernorm(struct lower *l, const struct node *n) {
 static void lower_rmsnorm(struct lower *l, const struct node *n) {
     static const char *const names[] = {"X", "M", "scale"};
     int x = l_in(l, 0), rank = l_rank(l, x), axis = node_axis(n, rank);
-    bool reduced[GRAPH_MAX_RANK];
+    bool reduced[GRAPH_MAX_RANK] = {false};
     for (int d = 0; d < rank; d++)
         reduced[d] = d >= axis;
     const char *text = "1 / sqrt(reduce(add, f32(x) * f32(x)) / f32(count) + f32(epsilon))";
@@ -232,7 +232,7 @@ static void lower_batchnorm(struct lower *l, const struct node *n) {
     int x = l_in(l, 0), mean = l_in(l, 3), variance = l_in(l, 4);
     enum dtype t = l_type(l, x);
     if (node_int(n, "training_mode")) {
-        bool reduced[GRAPH_MAX_RANK];
+        bool reduced[GRAPH_MAX_RANK] = {false};
         for (int d = 0; d < GRAPH_MAX_RANK; d++)
             reduced[d] = d != 1;
         mean = build_statistic(

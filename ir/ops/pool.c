@@ -29,7 +29,7 @@ static bool set_pooled(struct infer *in, struct node *n, const struct window *w)
 }
 
 static bool shape_pool(struct infer *in, struct node *n) {
-    struct window w;
+    struct window w = {.rank = 0};
     return pool_window(in, n, &w) && set_pooled(in, n, &w);
 }
 
