@@ -27,43 +27,46 @@ static int64_t item_end(const struct arena_item *item, int64_t align) {
     return item->offset + round_up(item->bytes, align);
 }
 
-/* The placed item that keeps item i from lying at `offset`, or -1. */
-static int obstacle(const struct arena_item *items, const int *placed, int num, int i,
-                    int64_t offset, int64_t align) {
+/* May item i lie at `offset` beside the placed items that are alive with it? */
+static bool fits(const struct arena_item *items, const int *alive, int num, int i,
+                 int64_t offset, int64_t align) {
     int64_t end = offset + round_up(items[i].bytes, align);
     for (int k = 0; k < num; k++) {
-        int j = placed[k];
+        int j = alive[k];
         bool apart = end <= items[j].offset || item_end(&items[j], align) <= offset;
-        if (apart || !live_together(&items[i], &items[j]))
-            continue;
         bool pair = in_place(items, i, j) || in_place(items, j, i);
-        if (!pair || items[j].offset != offset)
-            return j;
+        if (!apart && !(pair && items[j].offset == offset))
+            return false;
     }
-    return -1;
+    return true;
 }
 
-/* Lowest offset where item i fits among the placed ones: candidates are 0, the ends of the
- * others, and the place of an operand it may overlay. */
-static int64_t lowest_fit(const struct arena_item *items, const int *placed, int num, int i,
+/* Lowest offset where item i fits: candidates are 0, the ends of the others, and the place of
+ * an operand it may overlay. */
+static int64_t lowest_fit(const struct arena_item *items, const int *alive, int num, int i,
                           int64_t align) {
     int64_t best = -1;
     for (int k = -1; k < 2 * num; k++) {
         int64_t at = k < 0     ? 0
-                     : k < num ? item_end(&items[placed[k]], align)
-                               : items[placed[k - num]].offset;
-        if ((best < 0 || at < best) && obstacle(items, placed, num, i, at, align) < 0)
+                     : k < num ? item_end(&items[alive[k]], align)
+                               : items[alive[k - num]].offset;
+        if ((best < 0 || at < best) && fits(items, alive, num, i, at, align))
             best = at;
     }
     return best;
 }
 
-static int64_t place_in_order(struct arena_item *items, const int *order, int n,
+/* alive has room for n. */
+static int64_t place_in_order(struct arena_item *items, const int *order, int n, int *alive,
                               int64_t align) {
     int64_t size = 0;
     for (int k = 0; k < n; k++) {
         struct arena_item *it = &items[order[k]];
-        it->offset = lowest_fit(items, order, k, order[k], align);
+        int num = 0;
+        for (int j = 0; j < k; j++)
+            if (live_together(it, &items[order[j]]))
+                alive[num++] = order[j];
+        it->offset = lowest_fit(items, alive, num, order[k], align);
         int64_t end = item_end(it, align);
         size = end > size ? end : size;
     }
@@ -91,12 +94,12 @@ static void sort_items(const struct arena_item *items, int *order, int n, enum p
 
 int64_t arena_place(struct arena_item *items, int n, int64_t align) {
     struct arena scratch = {0};
-    int *order = arena_array(&scratch, int, n);
+    int *order = arena_array(&scratch, int, n), *alive = arena_array(&scratch, int, n);
     int64_t *best_offset = arena_array(&scratch, int64_t, n);
     int64_t best = -1;
     for (enum place_order by = 0; by < NUM_ORDERS; by++) {
         sort_items(items, order, n, by);
-        int64_t size = place_in_order(items, order, n, align);
+        int64_t size = place_in_order(items, order, n, alive, align);
         if (best >= 0 && size >= best)
             continue;
         best = size;
