@@ -134,7 +134,7 @@ static struct value *add_input(struct reader *r, struct scope *s,
     vec_push(s->graph->arena, &s->graph->inputs, v);
     if (t.shape.rank >= 0)
         v->declared = v->shape;
-    else
+    else if (s->parent)
         value_declare(r, v, info);
     return v;
 }
