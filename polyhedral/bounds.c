@@ -22,19 +22,6 @@ static __isl_give isl_set *side(__isl_keep isl_set *box, int d) {
     return isl_set_eliminate(s, isl_dim_set, (unsigned)d + 1, (unsigned)(rank - d - 1));
 }
 
-/* The least point of a set in its own order, symbols first. */
-static __isl_give isl_point *least_point(__isl_take isl_set *set) {
-    isl_size n = isl_set_dim(set, isl_dim_param);
-    isl_set *moved = isl_set_move_dims(isl_set_flatten(isl_set_copy(set)), isl_dim_set, 0,
-                                       isl_dim_param, 0, (unsigned)(n > 0 ? n : 0));
-    isl_set *least = isl_set_lexmin(moved);
-    least =
-        isl_set_move_dims(least, isl_dim_param, 0, isl_dim_set, 0, (unsigned)(n > 0 ? n : 0));
-    isl_point *point = isl_set_sample_point(least);
-    isl_set_free(set);
-    return point;
-}
-
 static void prove(void *user) {
     struct proof *x = user;
     isl_set *range = isl_map_range(isl_map_copy(x->a->ext));
@@ -48,7 +35,7 @@ static void find_example(void *user) {
     for (x->dim = 0; x->dim < rank; x->dim++) {
         isl_map *bad = isl_map_subtract_range(isl_map_copy(x->a->ext), side(x->box, x->dim));
         if (isl_map_is_empty(bad) == isl_bool_false) {
-            x->example = least_point(isl_map_wrap(bad));
+            x->example = poly_least_point(isl_map_wrap(bad));
             return;
         }
         isl_map_free(bad);

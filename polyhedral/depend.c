@@ -103,7 +103,7 @@ static void find_clash(void *user) {
     }
     c->apart = isl_map_is_empty(m);
     if (c->apart == isl_bool_false)
-        c->example = isl_set_sample_point(isl_map_wrap(isl_map_copy(m)));
+        c->example = poly_least_point(isl_map_wrap(isl_map_copy(m)));
     isl_map_free(m);
 }
 
@@ -137,12 +137,27 @@ static bool is_apart(const struct use *w) {
     return true;
 }
 
+/* The point of `set` whose coordinates are those of `point` from `first` on. */
+static __isl_give isl_set *fix(__isl_take isl_set *set, __isl_keep isl_point *point,
+                               int first) {
+    isl_size n = isl_set_dim(set, isl_dim_set), symbols = isl_set_dim(set, isl_dim_param);
+    for (int k = 0; k < symbols; k++) {
+        isl_val *v = isl_point_get_coordinate_val(point, isl_dim_param, k);
+        set = isl_set_fix_val(set, isl_dim_param, (unsigned)k, v);
+    }
+    for (int k = 0; k < n; k++) {
+        isl_val *v = isl_point_get_coordinate_val(point, isl_dim_set, first + k);
+        set = isl_set_fix_val(set, isl_dim_set, (unsigned)k, v);
+    }
+    return set;
+}
+
 /* The element both write, for the message. */
 static const char *clash_element(struct uses *u, const struct clash *c) {
-    isl_set *one = isl_set_from_point(isl_point_copy(c->example));
-    isl_map *pair = isl_set_unwrap(one);
-    isl_set *x = isl_set_apply(isl_map_domain(isl_map_copy(pair)), isl_map_copy(c->a->a->map));
-    isl_set *y = isl_set_apply(isl_map_range(pair), isl_map_copy(c->b->a->map));
+    isl_set *x = fix(isl_set_copy(c->a->s->domain), c->example, 0);
+    isl_set *y = fix(isl_set_copy(c->b->s->domain), c->example, c->a->s->num_dims);
+    x = isl_set_apply(x, isl_map_copy(c->a->a->map));
+    y = isl_set_apply(y, isl_map_copy(c->b->a->map));
     isl_point *point = isl_set_sample_point(isl_set_intersect(x, y));
     const char *text = storage_element(u->poly, u->root, point, isl_dim_set, 0);
     isl_point_free(point);
@@ -237,11 +252,15 @@ static __isl_give isl_map *nothing(const struct cover *c) {
 
 static __isl_give isl_map *surely(struct cover *c, const struct stmt_list *list, int repeats);
 
+static bool is_false(const struct expr *e) {
+    return e->kind == EXPR_CONST && e->value.i == 0;
+}
+
 /* A list that never ends well leaves nothing to prove behind it. */
 static bool always_fails(const struct stmt_list *list) {
     bool fails = false;
     for (const struct stmt *s = list->first; s; s = s->next)
-        fails |= s->kind == STMT_REQUIRE && expr_is_int(s->rhs, 0);
+        fails |= s->kind == STMT_REQUIRE && is_false(s->rhs);
     return fails;
 }
 
@@ -302,7 +321,7 @@ static void cover(void *user) {
     isl_map *needed = isl_map_copy(c->read->a->map);
     c->missing = find_missing(c, needed, false);
     if (isl_map_is_empty(c->missing) == isl_bool_false) {
-        c->example = isl_set_sample_point(isl_map_wrap(isl_map_copy(c->missing)));
+        c->example = poly_least_point(isl_map_wrap(isl_map_copy(c->missing)));
         return;
     }
     c->uncertain = find_missing(c, isl_map_copy(c->read->a->map), true);
@@ -313,10 +332,11 @@ static void cover(void *user) {
 
 /* The statement that writes the element of the example, at whatever time; NULL: none. */
 static const struct poly_stmt *find_writer(const struct cover *c) {
+    const struct poly *p = c->uses->poly;
     for (int k = 0; k < c->uses->writes.len; k++) {
         const struct use *w = &c->uses->writes.data[k];
-        isl_set *one = isl_set_from_point(isl_point_copy(c->example));
-        isl_set *element = isl_map_range(isl_set_unwrap(one));
+        isl_set *element = isl_set_universe(isl_set_get_space(p->storage[c->uses->root].box));
+        element = fix(element, c->example, c->read->s->num_dims);
         isl_map *m = isl_map_intersect_range(isl_map_copy(w->a->map), element);
         bool writes = isl_map_is_empty(m) == isl_bool_false;
         isl_map_free(m);

@@ -84,6 +84,18 @@ int64_t poly_coordinate(__isl_keep isl_point *point, enum isl_dim_type type, int
     return value;
 }
 
+__isl_give isl_point *poly_least_point(__isl_take isl_set *set) {
+    isl_size n = isl_set_dim(set, isl_dim_param);
+    isl_set *moved = isl_set_move_dims(isl_set_flatten(isl_set_copy(set)), isl_dim_set, 0,
+                                       isl_dim_param, 0, (unsigned)(n > 0 ? n : 0));
+    isl_set *least = isl_set_lexmin(moved);
+    least =
+        isl_set_move_dims(least, isl_dim_param, 0, isl_dim_set, 0, (unsigned)(n > 0 ? n : 0));
+    isl_point *point = isl_set_sample_point(least);
+    isl_set_free(set);
+    return point;
+}
+
 const char *poly_at(struct poly *p, const struct poly_stmt *s, __isl_keep isl_point *point,
                     int n) {
     struct str text = {0};

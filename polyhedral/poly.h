@@ -123,6 +123,8 @@ void poly_error(struct poly *p, const struct poly_stmt *s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Coordinate k of a point. */
 int64_t poly_coordinate(__isl_keep isl_point *point, enum isl_dim_type type, int k);
+/* The least point of a set, symbols first; it may be wrapped and is flat then. */
+__isl_give isl_point *poly_least_point(__isl_take isl_set *set);
 /* ` (at n=0, y=7)`: the first n dimensions of a point of s's extended domain; empty without. */
 const char *poly_at(struct poly *p, const struct poly_stmt *s, __isl_keep isl_point *point,
                     int n);
