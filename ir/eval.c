@@ -77,8 +77,11 @@ static int64_t affine_base(const struct run *r, const struct code *e) {
 
 static const void *eval_affine(struct run *r, const struct code *e, int64_t *out, int n) {
     int64_t base = affine_base(r, e);
-    for (int i = 0; i < n; i++)
-        out[i] = base + (e->varying ? e->pattern->at[i] : 0);
+    const int64_t *at = e->varying ? e->pattern->at : NULL;
+    for (int i = 0; i < n && at; i++)
+        out[i] = base + at[i];
+    if (!at)
+        lanes_fill(REP_I64, out, &base, n);
     return out;
 }
 
@@ -90,19 +93,16 @@ static void check_inside(const struct run *r, int buffer, int64_t at) {
             r->ast->buffers.data[buffer].name, (long long)r->elements[buffer]);
 }
 
-/* Lanes outside the mask go to element 0. */
-static void mask_place(int64_t *at, const uint8_t *mask, int n) {
-    for (int i = 0; i < n && mask; i++)
-        at[i] = mask[i] ? at[i] : 0;
-}
-
-static struct lane_place place_of_lanes(struct run *r, const struct code *index, int buffer,
-                                        int64_t *at, int n, const uint8_t *mask) {
-    const int64_t *lanes = eval(r, index, at, n, mask);
-    if (lanes != at)
-        memcpy(at, lanes, (size_t)n * sizeof *at);
-    mask_place(at, mask, n);
-    for (int i = 0; i < n; i++)
+/* Lanes outside the mask go to element 0, where something is: a lane inside has an element. */
+static struct lane_place place_of_lanes(struct run *r, int buffer, int64_t *at, int n,
+                                        const uint8_t *mask) {
+    uint64_t elements = (uint64_t)r->elements[buffer];
+    bool outside = false;
+    for (int i = 0; i < n; i++) {
+        at[i] &= mask ? -(int64_t)mask[i] : -1;
+        outside |= (uint64_t)at[i] >= elements;
+    }
+    for (int i = 0; i < n && outside; i++)
         check_inside(r, buffer, at[i]);
     return (struct lane_place){.at = at};
 }
@@ -114,16 +114,16 @@ struct lane_place eval_place(struct run *r, const struct code *index, int buffer
         check_inside(r, buffer, k);
         return (struct lane_place){.base = k};
     }
-    if (index->kind != CODE_AFFINE)
-        return place_of_lanes(r, index, buffer, at, n, mask);
-    const struct pattern *p = index->pattern;
-    int64_t base = affine_base(r, index);
-    bool inside = base + p->min >= 0 && base + p->max < r->elements[buffer];
-    if (!inside && mask)
-        return place_of_lanes(r, index, buffer, at, n, mask);
-    check_inside(r, buffer, base + p->min);
-    check_inside(r, buffer, base + p->max);
-    return (struct lane_place){base, p->stride, p->strided ? NULL : p->at};
+    if (index->kind == CODE_AFFINE) {
+        const struct pattern *p = index->pattern;
+        int64_t base = affine_base(r, index);
+        if (base + p->min >= 0 && base + p->max < r->elements[buffer])
+            return (struct lane_place){base, p->stride, p->strided ? NULL : p->at};
+    }
+    const int64_t *lanes = eval(r, index, at, n, mask);
+    if (lanes != at)
+        memcpy(at, lanes, (size_t)n * sizeof *at);
+    return place_of_lanes(r, buffer, at, n, mask);
 }
 
 static const void *eval_load(struct run *r, const struct code *e, void *out, int n,
@@ -215,14 +215,14 @@ static const void *eval_either(struct run *r, const struct code *const *arg, voi
                                const uint8_t *m, int n, const uint8_t *mask) {
     uint8_t *other = temp_push(r);
     void *lanes = temp_push(r);
-    mask_where(other, m, false, mask, n);
-    const void *ab[2] = {NULL, NULL};
+    const void *ab[2] = {NULL, arg[1]->lanes}; // a constant has its lanes already
     if (any(m, n))
         ab[0] = eval(r, arg[0], out, n, m);
-    if (any(other, n))
-        ab[1] = eval(r, arg[1], lanes, n, other);
+    if (!ab[1]) {
+        mask_where(other, m, false, mask, n);
+        ab[1] = any(other, n) ? eval(r, arg[1], lanes, n, other) : ab[0];
+    }
     ab[0] = ab[0] ? ab[0] : ab[1];
-    ab[1] = ab[1] ? ab[1] : ab[0];
     lanes_blend(rep_of(arg[0]->dtype), out, m, ab, n);
     r->num_temps -= 2;
     return out;

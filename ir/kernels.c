@@ -155,33 +155,37 @@ union scalar lane_get(enum rep r, const void *lane) {
 }
 
 void lanes_fill(enum rep r, void *d, const void *one, int n) {
-    if (r == REP_BOOL) {
-        memset(d, *(const uint8_t *)one, (size_t)n);
-    } else if (r == REP_F32) {
-        float v = *(const float *)one, *to = d;
-        for (int i = 0; i < n; i++)
-            to[i] = v;
-    } else {
-        uint64_t v, *to = d;
-        memcpy(&v, one, sizeof v);
-        for (int i = 0; i < n; i++)
-            to[i] = v;
-    }
+    size_t bytes = rep_bytes(r), all = (size_t)n * bytes;
+    memmove(d, one, bytes);
+    for (size_t done = bytes; done < all; done *= 2)
+        memcpy((char *)d + done, d, done < all - done ? done : all - done);
 }
 
+/* Sixteen lanes at a time, as in kernels.inc. */
 #define BLEND(T)                                                                               \
     do {                                                                                       \
-        const T *a = ab[0], *b = ab[1];                                                        \
+        const T *x = ab[0], *y = ab[1];                                                        \
         T *to = d;                                                                             \
-        for (int i = 0; i < n; i++)                                                            \
-            to[i] = mask[i] ? a[i] : b[i];                                                     \
+        int i = 0;                                                                             \
+        for (; i + 16 <= n; i += 16) {                                                         \
+            uint8_t m[16];                                                                     \
+            T a[16], b[16];                                                                    \
+            memcpy(m, mask + i, sizeof m);                                                     \
+            memcpy(a, x + i, sizeof a);                                                        \
+            memcpy(b, y + i, sizeof b);                                                        \
+            for (int k = 0; k < 16; k++)                                                       \
+                a[k] = m[k] ? a[k] : b[k];                                                     \
+            memcpy(to + i, a, sizeof a);                                                       \
+        }                                                                                      \
+        for (; i < n; i++)                                                                     \
+            to[i] = mask[i] ? x[i] : y[i];                                                     \
     } while (0)
 
 void lanes_blend(enum rep r, void *d, const uint8_t *mask, const void *const *ab, int n) {
     if (r == REP_BOOL)
         BLEND(uint8_t);
     else if (r == REP_F32)
-        BLEND(float);
+        BLEND(uint32_t);
     else
         BLEND(uint64_t);
 }
@@ -211,17 +215,38 @@ static bool may_leave(enum func f) {
            f != FUNC_BITOR;
 }
 
+/* How often to shift for dividing by d: d is 1 << shift; -1 when it is none of these. */
+static int shift_of(int64_t d) {
+    int shift = 0;
+    while (shift < 62 && (int64_t)1 << shift < d)
+        shift++;
+    return (int64_t)1 << shift == d ? shift : -1;
+}
+
+/* All lanes of b are most often the same power of two: shifting rounds down. */
 static void index_div(int64_t *d, const int64_t *a, const int64_t *b, int n) {
-    for (int i = 0; i < n; i++)
-        d[i] = b[i] > 0 ? floor_div(a[i], b[i])
-                        : func_eval(FUNC_DIV, DTYPE_INDEX,
-                                    (union scalar[]){{.i = a[i]}, {.i = b[i]}})
-                              .i;
+    int shift = shift_of(b[0]);
+    for (int i = 0; i < n; i++) {
+        if (b[i] == b[0] && shift >= 0)
+            d[i] = a[i] >> shift;
+        else if (a[i] >= 0 && b[i] > 0 && (uint64_t)(a[i] | b[i]) <= UINT32_MAX)
+            d[i] = (uint32_t)a[i] / (uint32_t)b[i];
+        else
+            d[i] =
+                func_eval(FUNC_DIV, DTYPE_INDEX, (union scalar[]){{.i = a[i]}, {.i = b[i]}}).i;
+    }
 }
 
 static void index_mod(int64_t *d, const int64_t *a, const int64_t *b, int n) {
-    for (int i = 0; i < n; i++)
-        d[i] = scalar_mod_i64(a[i], b[i]);
+    int shift = shift_of(b[0]);
+    for (int i = 0; i < n; i++) {
+        if (b[i] == b[0] && shift >= 0)
+            d[i] = a[i] & (b[0] - 1);
+        else if (a[i] >= 0 && b[i] > 0 && (uint64_t)(a[i] | b[i]) <= UINT32_MAX)
+            d[i] = (uint32_t)a[i] % (uint32_t)b[i];
+        else
+            d[i] = scalar_mod_i64(a[i], b[i]);
+    }
 }
 
 void lanes_func(enum func f, enum dtype t, void *d, const void *const *arg, int n) {
@@ -341,9 +366,13 @@ void lanes_convert(enum dtype to, enum dtype from, void *d, const void *x, int n
     do {                                                                                       \
         LANE *to = d;                                                                          \
         const char *p = (const char *)data + place->base * (int64_t)sizeof(CELL);              \
-        for (int i = 0; i < n; i++) {                                                          \
-            CELL v;                                                                            \
-            memcpy(&v, p + (at ? at[i] : place->stride * i) * (int64_t)sizeof v, sizeof v);    \
+        CELL v;                                                                                \
+        for (int i = 0; i < n && at; i++) {                                                    \
+            memcpy(&v, p + at[i] * (int64_t)sizeof v, sizeof v);                               \
+            to[i] = (LANE)v;                                                                   \
+        }                                                                                      \
+        for (int i = 0; i < n && !at; i++) {                                                   \
+            memcpy(&v, p + step * i * (int64_t)sizeof v, sizeof v);                            \
             to[i] = (LANE)v;                                                                   \
         }                                                                                      \
         return;                                                                                \
@@ -361,7 +390,7 @@ static void load_odd(enum dtype t, void *d, const void *data, const struct lane_
 
 static void load_apart(enum dtype t, void *d, const void *data, const struct lane_place *place,
                        int n) {
-    const int64_t *at = place->at;
+    const int64_t *at = place->at, step = place->stride;
     switch (t) {
     case DTYPE_F32:
         LOAD(float, float);
@@ -408,7 +437,7 @@ void lanes_load(enum dtype t, void *d, const void *data, const struct lane_place
         char *p = (char *)data + place->base * (int64_t)sizeof(CELL);                          \
         for (int i = 0; i < n; i++) {                                                          \
             CELL v = (CELL)from[i];                                                            \
-            memcpy(p + (at ? at[i] : place->stride * i) * (int64_t)sizeof v, &v, sizeof v);    \
+            memcpy(p + (at ? at[i] : step * i) * (int64_t)sizeof v, &v, sizeof v);             \
         }                                                                                      \
         return;                                                                                \
     } while (0)
@@ -424,7 +453,7 @@ static void store_odd(enum dtype t, const void *x, void *data, const struct lane
 
 static void store_apart(enum dtype t, const void *x, void *data, const struct lane_place *place,
                         int n) {
-    const int64_t *at = place->at;
+    const int64_t *at = place->at, step = place->stride;
     switch (t) {
     case DTYPE_F32:
         STORE(float, float);
