@@ -1,5 +1,6 @@
-/* The ast language: what is executed. Flat buffers, loops in their final order, scalars, loads and stores by linear element index,
- * and tile statements. codegen prints it, the interpreter runs it; both must agree on every byte.
+/* The ast language: what is executed. Flat buffers, loops in their final order, scalars, loads
+ * and stores by linear element index, and tile statements. codegen prints it, the interpreter
+ * runs it; both must agree on every byte.
  *
  *     ast "digits"
  *     symbol N max 16
@@ -22,10 +23,14 @@
  *     if b5[0] { … } else { … }
  *     require b6[0] == 3i64 else SHAPE
  *     call topk(b1; b3, b4; 1, 1, 64, 1, 5, 1)
- *     tile (m: 6<=c4 row, n: 32 vec, k: 512 red) b3[128*m + n] = max(reduce(add, [k: 512], b0[512*m + k] * b1[32*k + n]), 0.0)
+ *     tile (m: 6<=c4 row, n: 32 vec, k: 512 red)
+ *         b3[128*m + n] = max(reduce(add, [k: 512], b0[512*m + k] * b1[32*k + n]), 0.0)
  *
- * Sub-byte buffers: a load extracts the element; a store of one element changes its bits only (stores of neighbours stay sequential). A `check` that fails
- * clamps, and the function returns NNCC_E_INDEX after the nest. */
+ * Sub-byte buffers: a load extracts the element; a store of one element changes its bits only
+ * (stores of neighbours stay sequential). A `check` that fails clamps, and the function returns
+ * NNCC_E_INDEX after the nest. Names of iterators and scalars are a letter and digits (b only
+ * alone). A tile writes its element for every combination of its row and vec iterators; those
+ * with role red or dot4 are the ones of the reduce in its value. */
 #ifndef NNCC_IR_AST_H
 #define NNCC_IR_AST_H
 
@@ -45,22 +50,30 @@ struct buffer {
     const char *onnx_name;       // inputs and outputs
     int rank;                    // inputs and outputs: the tensor's shape
     const struct expr *const *dims;
-    int alias;                   // outputs: position among the inputs of the one it may share storage with, or -1
-    const void *data;            // constants
-    int64_t bytes;               // constants: of data
-    int64_t offset;              // TEMP: byte offset in the arena; -1 before arena_plan
+    int alias; // outputs: position among the inputs of the one it may share storage with, or -1
+    const void *data; // constants
+    int64_t bytes;    // constants: of data
+    int64_t offset;   // TEMP: byte offset in the arena; -1 before arena_plan
 };
 
 enum tile_role { TILE_ROW, TILE_VEC, TILE_RED, TILE_DOT4 };
 struct tile_iter {
     const char *name;
     enum tile_role role;
-    int64_t max;               // constant maximum
-    const struct expr *count;  // actual count, <= max
+    int64_t max;              // constant maximum
+    const struct expr *count; // actual count, <= max
 };
 
 enum ast_kind {
-    AST_NEST, AST_FOR, AST_IF, AST_LET, AST_SET, AST_STORE, AST_CALL, AST_REQUIRE, AST_TILE
+    AST_NEST,
+    AST_FOR,
+    AST_IF,
+    AST_LET,
+    AST_SET,
+    AST_STORE,
+    AST_CALL,
+    AST_REQUIRE,
+    AST_TILE
 };
 
 struct ast_node;
@@ -72,17 +85,17 @@ struct ast_node {
     enum ast_kind kind;
     struct loc loc; // NEST: the ONNX node it comes from
     struct ast_node *next;
-    const char *name; // NEST: what it computes and how, for the comment; FOR: the iterator; LET, SET: the scalar; CALL: routine
+    const char *name; // NEST: what it computes; FOR: iterator; LET, SET: scalar; CALL: routine
     enum dtype dtype; // LET
     const struct expr *lo, *hi; // FOR: lo <= name < hi
     int64_t step;               // FOR: > 0
     bool parallel;              // FOR: iterations are independent
-    const struct expr *cond;    // IF, REQUIRE; FOR: continue while true (NULL: always), tested before each iteration
+    const struct expr *cond;    // IF, REQUIRE; FOR: tested before each iteration, or NULL
     int buffer;                 // STORE, TILE
     const struct expr *index;   // STORE, TILE: linear element index
     const struct expr *value;   // LET, SET, STORE, TILE
     struct ast_list body, orelse;
-    const int *reads, *writes;  // CALL: buffers
+    const int *reads, *writes; // CALL: buffers
     int num_reads, num_writes;
     const int64_t *params;
     int num_params;
@@ -99,21 +112,25 @@ struct ast {
     struct ast_list body;
     int64_t arena_bytes; // after arena_plan; 0 before
     int64_t arena_align; // bytes, a power of two
-    uint64_t macs;       // multiply-accumulates of contractions at the maxima (a statement of the source, kept for the header)
+    uint64_t macs;       // multiply-accumulates of contractions at the symbols' maxima
 };
 
 struct ast *ast_new(struct intern *names, const char *name);
 void ast_free(struct ast *a);
 int ast_add_buffer(struct ast *a, struct buffer b); // names it
-struct ast_node *ast_add(struct ast *a, struct ast_list *list, enum ast_kind kind, struct loc loc);
+struct ast_node *ast_add(struct ast *a, struct ast_list *list, enum ast_kind kind,
+                         struct loc loc);
 
 void ast_print(struct str *s, const struct ast *a, struct constant_pool *pool);
 struct ast *ast_read(const char *file, const char *text, size_t len, struct intern *names,
                      const struct constant_pool *pool, struct diag *d);
-/* The verifier: names in scope, types, buffers of the right kind, constant loop bounds where known inside the buffers. */
+/* The verifier: names in scope, types, buffers of the right kind, constant loop bounds where
+ * known inside the buffers. */
 bool ast_check(const struct ast *a, struct diag *d);
 
-/* Which buffers a statement mentions: calls fn(user, buffer, is_store) for each load and store in n and below. */
-void ast_walk_buffers(const struct ast_node *n, void (*fn)(void *user, int buffer, bool store), void *user);
+/* Which buffers a statement mentions: calls fn(user, buffer, is_store) for each load and store
+ * in n and below. */
+void ast_walk_buffers(const struct ast_node *n, void (*fn)(void *user, int buffer, bool store),
+                      void *user);
 
 #endif

@@ -290,7 +290,7 @@ static void read_data_line(struct program *p, struct text *t) {
 }
 
 static inline void program_read(struct program *p, struct bench *b, const char *text,
-                         const char *data) {
+                                const char *data) {
     *p = (struct program){.bench = b};
     struct compile c = {.diag = &b->diag, .names = &b->names};
     if (strncmp(text, "loops", 5) == 0) {
