@@ -11,7 +11,7 @@
 /* ---- files ---- */
 
 static struct mapped_file map_descriptor(int fd) {
-    static char empty[1];
+    static const char empty[1];
     struct mapped_file m = {NULL, 0};
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -21,7 +21,7 @@ static struct mapped_file map_descriptor(int fd) {
         return m;
     }
     if (st.st_size == 0)
-        return (struct mapped_file){empty, 0};
+        return (struct mapped_file){(void *)empty, 0};
     void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data != MAP_FAILED)
         m = (struct mapped_file){data, (size_t)st.st_size};

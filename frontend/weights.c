@@ -11,6 +11,9 @@
 #include "frontend/wire.h"
 #include <inttypes.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "weights are used as they are stored");
+
 enum { SPARSE_MAX_BYTES = 1 << 26 }; // of a model's sparse tensors made dense
 
 /* The typed fields of TensorProto. */
