@@ -9,10 +9,13 @@
 #ifndef NNCC_POLYHEDRAL_POLY_H
 #define NNCC_POLYHEDRAL_POLY_H
 
+#include "ir/plain.h"
 #include "polyhedral/polyhedral.h"
 
 #include <isl/aff.h>
+#include <isl/ast.h>
 #include <isl/ctx.h>
+#include <isl/id.h>
 #include <isl/map.h>
 #include <isl/schedule.h>
 #include <isl/set.h>
@@ -179,5 +182,40 @@ __isl_give isl_map *depend_before(const struct poly_stmt *a, const struct poly_s
 const struct poly_stmt *schedule_find(const struct poly *p, int region, const char *name);
 /* The instances of a region. */
 __isl_give isl_union_set *schedule_domain(const struct poly *p, int region);
+
+/* ---- shrink.c ---- */
+
+/* A reduce of a statement's right-hand side. */
+struct shrink_request {
+    const struct expr *reduce;
+    const struct expr *const *bounds; // of guards around it: e, lo, hi, …
+    int num_bounds;                   // becomes 0 when the range is inside them
+    bool strict;
+    struct arena *arena;
+    const struct expr *body; // out: the body without the guards that the range makes true
+};
+
+/* The points of domain and reduce iterators that contribute something. NULL: all do, or that is
+ * not affine. */
+__isl_give isl_set *shrink_range(const struct poly *p, const struct poly_stmt *s,
+                                 struct shrink_request *r);
+
+/* ---- translate.c ---- */
+
+/* What isl's ast is turned into, and what its names are there. */
+struct translate {
+    struct plain *plain;
+    vec(const char *) names; // of isl
+    vec(const struct expr *) values;
+    /* An instance: arguments are the tuple's values. */
+    void (*instance)(void *user, struct ast_list *list, const char *tuple,
+                     const struct expr *const *args, int num_args);
+    void *user;
+};
+
+/* Appends isl's node to `list`: its loops, conditions and instances. */
+void translate_node(struct translate *t, struct ast_list *list, __isl_keep isl_ast_node *node);
+/* name is value from here on. */
+void translate_bind(struct translate *t, const char *name, const struct expr *value);
 
 #endif

@@ -52,8 +52,8 @@ void poly_schedule(struct poly *p);
  * dependence that is broken; false after errors. Requires poly_depend and a schedule. */
 bool poly_certify(struct poly *p);
 
-/* A POLY dump: the text of the loops, then `schedule K` and isl's text of region K's schedule
- * in quotes. */
+/* A POLY dump: the text of the loops, then for each region a line `schedule K` and isl's text
+ * of its schedule. */
 void poly_print(struct str *s, const struct poly *p, struct constant_pool *pool);
 /* Where the schedules begin in a POLY dump; len when there are none. What is before is a text
  * for loops_read. */
