@@ -325,6 +325,8 @@ void emit_nest(struct emit *em, const struct ast_node *n) {
         put_call(em, &u, name, &nest);
         int64_t bytes = stack_of_frame(&nest.frame);
         em->callee_bytes = bytes > em->callee_bytes ? bytes : em->callee_bytes;
+        int args = nest.frame.args;
+        em->most_args = args > em->most_args ? args : em->most_args;
     }
     em->vars.len = vars;
 }
@@ -397,35 +399,44 @@ static void put_symbol_checks(struct emit *em) {
     close_refusal(em, &list, "NNCC_E_SYMBOL");
 }
 
-static bool is_at(const struct emit *em, int k, bool start) {
-    const struct buffer *b = &em->ast->buffers.data[k];
-    return b->kind == BUFFER_TEMP && em->mentioned[k] && (b->offset == 0) == start;
+/* What declares pointers into the arena: a temporary's stands before the statement that first
+ * mentions it, so that compilers keep no address longer than it is needed. */
+struct declare {
+    struct emit *em;
+    bool *done; // [buffers]
+};
+
+static void declare_temporary(void *user, int buffer, bool store) {
+    (void)store;
+    struct declare *d = user;
+    const struct buffer *b = &d->em->ast->buffers.data[buffer];
+    if (b->kind != BUFFER_TEMP || d->done[buffer])
+        return;
+    d->done[buffer] = true;
+    putf(d->em, "    %s *const %s = ", emit_element_type(b->dtype), b->name);
+    if (b->offset == 0)
+        put(d->em, "arena;\n");
+    else
+        putf(d->em, "(void *)(mem + %" PRId64 ");\n", b->offset);
 }
 
-/* A pointer per temporary: where it lies in the arena. */
-static void put_memory_map(struct emit *em) {
-    const struct ast *a = em->ast;
-    bool base = false;
-    for (int k = 0; k < a->buffers.len; k++)
-        base = base || is_at(em, k, false);
-    if (base)
+/* The arena by bytes, where some temporary does not lie at its start. */
+static void put_arena_base(struct emit *em) {
+    bool needed = false;
+    for (int k = 0; k < em->ast->buffers.len; k++)
+        needed = needed || (em->mentioned[k] && em->ast->buffers.data[k].kind == BUFFER_TEMP &&
+                            em->ast->buffers.data[k].offset > 0);
+    if (needed)
         put_line(em, "unsigned char *const mem = arena;");
-    for (int k = 0; k < a->buffers.len; k++) {
-        const struct buffer *b = &a->buffers.data[k];
-        const char *type = emit_element_type(b->dtype);
-        if (is_at(em, k, true))
-            putf(em, "    %s *const %s = arena;\n", type, b->name);
-        else if (is_at(em, k, false))
-            putf(em, "    %s *const %s = (void *)(mem + %" PRId64 ");\n", type, b->name,
-                 b->offset);
-    }
 }
 
 /* The statements of the run function; an index that was out of range ends it after the
  * statement that met it. */
 static void put_run_body(struct emit *em) {
     const struct ast_list *body = &em->ast->body;
+    struct declare d = {em, arena_array(&em->arena, bool, em->ast->buffers.len)};
     for (const struct ast_node *n = body->first; n; n = n->next) {
+        ast_walk_buffers(n, declare_temporary, &d);
         em->fn.checks = false;
         emit_statement(em, n, body);
         if (!em->fn.checks)
@@ -448,11 +459,11 @@ void emit_program(struct emit *em) {
     em->fn.depth = 1;
     put_argument_checks(em);
     put_symbol_checks(em);
-    put_memory_map(em);
+    put_arena_base(em);
     put(em, em->fn.error ? "    int error = 0;\n\n" : "\n");
     put_code(em, str_cstr(&body));
     put(em, "    return 0;\n}\n");
-    em->stack_bytes = stack_of_frame(&em->fn.frame) + em->callee_bytes;
+    em->stack_bytes = stack_of_program(em);
     em->vars.len = vars;
     str_free(&body);
 }

@@ -55,10 +55,10 @@ struct var {
 /* What a printed function shows of its need for stack; stack.c makes bytes of it. */
 struct frame {
     int loops;   // deepest nesting
-    int scalars; // most scalars in scope
     int buffers; // pointers
     int loads;   // most loads in one statement
     int args;    // of its own
+    int library; // bytes: the most that a function of libm or a routine takes
 };
 
 /* The function that is being printed. */
@@ -92,6 +92,7 @@ struct emit {
     bool weights_as_bytes; // some of them in the byte order of this file
     struct str functions;  // the nests
     int num_functions;
+    int most_args;        // of a nest
     int64_t callee_bytes; // of stack: the most that a nest needs
     int64_t stack_bytes;  // of the whole program
 };
@@ -172,7 +173,14 @@ void emit_program(struct emit *em);
  * em->buffer_c; returns their bytes. */
 int64_t weights_name(struct emit *em);
 void weights_print(struct emit *em);
-/* An upper bound of the bytes of stack that a function needs, without what it calls. */
+/* Upper bounds in bytes: of one function with its library calls; of the whole program once it
+ * is printed. */
 int64_t stack_of_frame(const struct frame *f);
+int64_t stack_of_program(const struct emit *em);
+int stack_of_function(enum func f, enum dtype t); // of libm
+int stack_of_routine(void);
+void emit_note_library(
+    struct emit *em,
+    int bytes); // the function being printed calls something that takes so much
 
 #endif

@@ -118,8 +118,14 @@ static int template_prec(const char *text) {
     }
 }
 
-/* Notes a helper or <math.h> for a call that begins the template, behind a cast perhaps. */
-static void note_call(struct emit *em, const char *text, enum dtype t) {
+void emit_note_library(struct emit *em, int bytes) {
+    if (bytes > em->fn.frame.library)
+        em->fn.frame.library = bytes;
+}
+
+/* Notes a helper, or <math.h> and its stack, for a call that begins the template of f, behind a
+ * cast perhaps. */
+static void note_call(struct emit *em, enum func f, const char *text, enum dtype t) {
     text += strncmp(text, "($t)", 4) == 0 ? 4 : 0;
     const char *paren = strchr(text, '(');
     if (!paren || text[0] < 'a' || text[0] > 'z')
@@ -127,21 +133,24 @@ static void note_call(struct emit *em, const char *text, enum dtype t) {
     struct str name = {0}, call = {0};
     str_add_len(&name, text, (size_t)(paren - text));
     template_put(&call, str_cstr(&name), t);
-    if (strncmp(str_cstr(&call), "nncc_", 5) == 0)
+    bool helper = strncmp(str_cstr(&call), "nncc_", 5) == 0;
+    if (helper)
         helper_add(&em->helpers, &em->arena, str_cstr(&call));
-    else
-        em->math = true;
+    if (!helper || (f == FUNC_MOD && dtype_is_float(t)))
+        emit_note_library(em, stack_of_function(f, t));
+    em->math = em->math || !helper;
     str_free(&name);
     str_free(&call);
 }
 
 /* A function's result in a packed type keeps its low bits by a helper, not by a cast. */
-static const char *wrapped_template(struct emit *em, const char *text, enum dtype t) {
+static const char *wrapped_template(struct emit *em, enum func f, const char *text,
+                                    enum dtype t) {
     if (dtype_info(t)->bits >= 8 || strncmp(text, "($t)", 4) != 0)
         return text;
     const char *wrap = arena_printf(&em->arena, "nncc_wrap_%s", dtype_info(t)->text);
     helper_add(&em->helpers, &em->arena, wrap);
-    note_call(em, text, t);
+    note_call(em, f, text, t);
     return arena_printf(&em->arena, text[4] == '(' ? "%s%s" : "%s(%s)", wrap, text + 4);
 }
 
@@ -154,8 +163,8 @@ static bool same_logic(const struct expr *e, const struct expr *arg) {
 static void emit_template(struct emit *em, const struct expr *e, int min, enum dtype t) {
     const struct func_info *info = func_info(e->func);
     const char *text = dtype_is_float(t) ? info->c_float : info->c_int;
-    text = e->dtype == t ? wrapped_template(em, text, t) : text;
-    note_call(em, text, t);
+    text = e->dtype == t ? wrapped_template(em, e->func, text, t) : text;
+    note_call(em, e->func, text, t);
     int prec = template_prec(text);
     put_open(em, prec, min);
     for (const char *at = template_put(em->fn.out, text, t); *at;

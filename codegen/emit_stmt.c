@@ -25,8 +25,6 @@ struct var *emit_declare(struct emit *em, const char *name, enum dtype t) {
         c = arena_printf(&em->arena, "%s_", c);
     struct var v = {.name = name, .c = c, .dtype = t, .wide = t == DTYPE_INDEX};
     vec_push(&em->arena, &em->vars, v);
-    if (em->vars.len > em->fn.frame.scalars)
-        em->fn.frame.scalars = em->vars.len;
     return &em->vars.data[em->vars.len - 1];
 }
 
@@ -275,6 +273,7 @@ static void note_routine(struct emit *em, const char *name) {
 /* void nncc_NAME(const void *const *in, void *const *out, const int64_t *params) */
 static void emit_call(struct emit *em, const struct ast_node *n) {
     note_routine(em, n->name);
+    emit_note_library(em, stack_of_routine());
     put_line(em, "{");
     em->fn.depth++;
     emit_pointers(em, "const void *const in", n->reads, n->num_reads);

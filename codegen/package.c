@@ -87,8 +87,10 @@ static void put_macros(struct emit *em, const struct c_figures *f) {
          f->arena_bytes);
     putf(em, "#define %s_ARENA_ALIGN  %" PRId64 " /* of its address */\n", p, f->arena_align);
     putf(em, "#define %s_WEIGHT_BYTES %" PRId64 " /* constant data */\n", p, f->weight_bytes);
-    putf(em, "#define %s_STACK_BYTES  %" PRId64 " /* upper bound for optimised builds */\n", p,
-         f->stack_bytes);
+    putf(em,
+         "#define %s_STACK_BYTES  %" PRId64
+         " /* upper bound, built by gcc with -Os or -O2 */\n",
+         p, f->stack_bytes);
     putf(em,
          f->macs > INT32_MAX ? "#define %s_MACS         UINT64_C(%" PRIu64 ")"
                              : "#define %s_MACS         %" PRIu64,
