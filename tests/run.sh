@@ -86,9 +86,9 @@ make_venv && python=$PWD/build/venv/bin/python
 reports=()
 options=(-DNNCC_PYTHON="$python" -DNNCC_CASES="$PWD/build/node-cases")
 build release "${options[@]}"
-build debug "${options[@]}"
-check debug build-debug unit golden node
-check release build model lint
+build debug "${options[@]}" -DNNCC_TWIN="$PWD/build/nncc"
+check debug build-debug unit golden node model
+check release build lint
 if [[ " ${labels[*]} " == *" fuzz "* ]]; then
     if command -v clang-19 >/dev/null; then
         build fuzz "${options[@]}" -DNNCC_FUZZ_SECONDS="$fuzz_seconds"

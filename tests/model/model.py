@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Whole networks through nncc: compile, build with two compilers, run under sanitizers, compare, look into the objects.
 
-  model.py --nncc PATH [--work DIR] [--models DIR] [--match REGEX] [--no-dumps]
+  model.py --nncc PATH [--work DIR] [--models DIR] [--match REGEX] [--twin PATH]
 
 Runs the project's own networks (make.py), and every case of MODELS/real and MODELS/digits; MODELS is --models, else
 $NNCC_MODELS, else ../shared/models beside the checkout when there is one. A case is model.onnx and test_data_set_0/*.pb.
 For each accepted network:
-  - the C is the same on a second run of nncc, and compiles without a warning with gcc and clang-19 (-std=c99);
+  - the C is the same on a second run of nncc (of --twin, another build of it), and compiles without a warning with gcc and clang-19 (-std=c99);
   - it runs under gcc's sanitizers (without, above SANITIZED_MACS) on unaligned buffers, and its outputs agree;
   - its object needs nothing but memcpy, memset and libm, and has no writable data;
   - for the own and the digits networks, continuing from each dump gives the same C and header.
@@ -112,11 +112,12 @@ def object_symbols(case, work):
     return "has writable data: " + writable[0].split()[-1] if writable else None
 
 
-def same_again(case, nncc, work):
+def same_again(case, twin, work):
+    """A second run, of another build if there is one, gives the same bytes."""
     again = os.path.join(work, "again")
     os.makedirs(again, exist_ok=True)
     first = source_of(case, work)
-    if not case.compile(nncc, again) or source_of(case, again) != first:
+    if not case.compile(twin, again) or source_of(case, again) != first:
         return "a second run of nncc gives other C"
     return None
 
@@ -162,14 +163,14 @@ def macs_of(case, work):
     return int(found.group(1)) if found else 0
 
 
-def check(case, nncc, work, dumps):
+def check(case, nncc, work, a):
     """Everything about one accepted network; None or what is wrong. The first failing step ends it."""
-    steps = [lambda: same_again(case, nncc, work),
+    steps = [lambda: same_again(case, a.twin or nncc, work),
              lambda: compiles(case, work, "gcc", ["-O1"]),
              lambda: compiles(case, work, "clang-19", ["-O1"]) if shutil.which("clang-19") else None,
              lambda: object_symbols(case, work),
              lambda: runs(case, work, macs_of(case, work) <= SANITIZED_MACS),
-             lambda: same_from_dumps(case, nncc, work) if dumps and case.group != "real" else None]
+             lambda: same_from_dumps(case, nncc, work) if case.group != "real" else None]
     for step in steps:
         why = step()
         if why:
@@ -177,12 +178,12 @@ def check(case, nncc, work, dumps):
     return None
 
 
-def one(case, nncc, work, dumps):
+def one(case, nncc, work, a):
     """Compiles and checks a case in a folder of its own, which goes when all is well."""
     work = os.path.join(work, case.name)
     os.makedirs(work)
     if case.compile(nncc, work):
-        case.why = check(case, nncc, work, dumps)
+        case.why = check(case, nncc, work, a)
         case.code = 0
     elif not case.refusal() and case.group != "own":
         case.refused = case.messages[0].split(": error: ", 1)[-1]
@@ -211,12 +212,12 @@ def main():
     ap.add_argument("--work", default="model-work")
     ap.add_argument("--models")
     ap.add_argument("--match", default="")
-    ap.add_argument("--no-dumps", action="store_true")
+    ap.add_argument("--twin", type=os.path.abspath, help="another build of nncc, which must give the same C")
     a = ap.parse_args()
     shutil.rmtree(a.work, ignore_errors=True)
     cases, absent = find_cases(a, a.match)
     nncc = os.path.abspath(a.nncc)
-    harness.parallel(lambda c: one(c, nncc, os.path.abspath(a.work), not a.no_dumps), cases)
+    harness.parallel(lambda c: one(c, nncc, os.path.abspath(a.work), a), cases)
     refused = [c for c in cases if getattr(c, "refused", None)]
     failed = [c for c in cases if c.why]
     for c in refused:

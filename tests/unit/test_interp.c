@@ -58,6 +58,12 @@ static const struct {
      "b0 = {1, 2, 3} b1 == {3}"},
     {"ast \"two stores\"\noutput b0: i32[4] [4]\nfor i = 0..3 { b0[i] = 1i32 b0[i+1] = 2i32 }",
      "b0 == {1, 1, 1, 2}"},
+    {"ast \"sums in memory\"\ninput b0: f32[6] [2,3]\noutput b1: f32[2] [2]\n"
+     "for i = 0..2 { b1[i] = 0.0 } for i = 0..2 { for j = 0..3 { b1[i] = b1[i] + b0[3*i+j] } }",
+     "b0 = {1, 2, 3, 4, 5, 6} b1 == {6, 15}"},
+    {"ast \"stores in an inner loop\"\noutput b0: i64[4] [4]\n"
+     "for i = 0..3 { let v: i64 = i64(i*10) for k = 0..2 { b0[i+k] = v + i64(k) } }",
+     "b0 == {0, 10, 20, 21}"},
     /* Indices from values. */
     {"ast \"gather\"\ninput b0: f32[3] [3]\ninput b1: i64[4] [4]\noutput b2: f32[4] [4]\n"
      "nest \"g\" { for i = 0..4 { b2[i] = b0[check(b1[i] < 0i64 ? b1[i] + 3i64 : b1[i], "
@@ -251,6 +257,105 @@ START_TEST(casts_agree_with_the_reference) {
 }
 END_TEST
 
+/* ---- random nests over shared buffers ---- */
+
+/* What decides whether lanes may run together: loads and stores of the same buffers at random
+ * affine places, in place, shifted, reversed, several to one element, with sums inside. */
+struct dice {
+    uint64_t state;
+    int loops;         // i, j, k, l in scope
+    int64_t extent[6]; // of each
+};
+
+static int roll(struct dice *d, int n) {
+    d->state = d->state * 6364136223846793005u + 1442695040888963407u;
+    return (int)((d->state >> 33) % (uint64_t)n);
+}
+
+/* An index of 0 to 63: random coefficients, shifted inside. */
+static void random_index(struct dice *d, struct str *s) {
+    int64_t lo = 0, hi = 0, coef[6];
+    static const int64_t coefs[] = {0, 0, 1, 1, 2, -1, 3, 8};
+    for (int k = 0; k < d->loops; k++) {
+        coef[k] = coefs[roll(d, 8)];
+        int64_t reach = coef[k] * (d->extent[k] - 1);
+        if (hi - lo + (reach < 0 ? -reach : reach) > 60)
+            coef[k] = reach = 0;
+        *(reach < 0 ? &lo : &hi) += reach;
+    }
+    str_addf(s, "%lld", (long long)(-lo + roll(d, (int)(64 - (hi - lo)))));
+    for (int k = 0; k < d->loops; k++)
+        if (coef[k])
+            str_addf(s, " + (%lld)*%c", (long long)coef[k], 'i' + k);
+}
+
+/* A load of b1 or b2, now and then guarded. */
+static void random_load(struct dice *d, struct str *s) {
+    bool guarded = roll(d, 4) == 0;
+    str_addf(s, guarded ? "(b%d[" : "b%d[", 1 + roll(d, 2));
+    random_index(d, s);
+    str_add(s, "]");
+    if (guarded)
+        str_addf(s, " if %d <= i < %d else 1.0)", roll(d, 3), 3 + roll(d, 3));
+}
+
+static void random_loop(struct dice *d, struct str *s) {
+    int lo = roll(d, 4) == 0, step = 1 + (roll(d, 4) == 0);
+    d->extent[d->loops] = 1 + lo + step * (1 + roll(d, 6));
+    str_addf(s, "for %c = %d..%lld by %d { ", 'i' + d->loops, lo,
+             (long long)d->extent[d->loops], step);
+    d->loops++;
+}
+
+static void random_store(struct dice *d, struct str *s, bool sum) {
+    struct str place = {0};
+    str_addf(&place, "b%d[", 1 + roll(d, 2));
+    random_index(d, &place);
+    str_addf(s, "%s] = ", str_cstr(&place));
+    if (roll(d, 3) == 0) // in place
+        str_addf(s, "%s] * 0.75 + ", str_cstr(&place));
+    str_free(&place);
+    random_load(d, s);
+    str_add(s, roll(d, 2) ? " - " : " * 0.5 + ");
+    random_load(d, s);
+    str_add(s, sum ? " + s0 " : " ");
+}
+
+static void random_nest(struct dice *d, struct str *s) {
+    int depth = 1 + roll(d, 3);
+    bool sum = roll(d, 2);
+    d->loops = 0;
+    for (int k = 0; k < depth; k++)
+        random_loop(d, s);
+    if (sum) {
+        str_add(s, "let s0: f32 = 0.25 ");
+        random_loop(d, s);
+        str_add(s, "set s0 = s0 * 0.5 + ");
+        random_load(d, s);
+        str_add(s, " } ");
+        d->loops--;
+    }
+    for (int stores = 1 + (roll(d, 3) == 0); stores > 0; stores--)
+        random_store(d, s, sum);
+    for (int k = 0; k < depth; k++)
+        str_add(s, "} ");
+}
+
+START_TEST(random_nests_agree_with_the_reference) {
+    struct dice d = {.state = (uint64_t)_i + 1};
+    for (int program = 0; program < 50; program++) {
+        struct str s = {0};
+        str_add(&s, "ast \"random\"\ninput b0: f32[64] [64]\noutput b1: f32[64] [64]\n"
+                    "output b2: f32[64] [64]\n"
+                    "for i = 0..64 { b1[i] = b0[i] b2[i] = b0[63-i] }\n");
+        for (int k = 0; k < 6; k++)
+            random_nest(&d, &s);
+        run_random(str_cstr(&s));
+        str_free(&s);
+    }
+}
+END_TEST
+
 /* ---- what only the interpreter sees ---- */
 
 static void run_text(const char *text, const char *data) {
@@ -307,6 +412,7 @@ int main(void) {
     tcase_add_loop_test(tc, blocks_of_every_size_agree_with_the_reference, 0, 10);
     tcase_add_loop_test(tc, functions_agree_with_the_reference, 0, FUNC_COUNT);
     tcase_add_loop_test(tc, casts_agree_with_the_reference, 0, DTYPE_INDEX - DTYPE_F32);
+    tcase_add_loop_test(tc, random_nests_agree_with_the_reference, 0, 8);
     tcase_add_loop_exit_test(tc, access_outside_is_a_bug, 70, 0, 3);
     tcase_add_test(tc, output_shares_storage_with_input);
     suite_add_tcase(suite, tc);
