@@ -314,10 +314,16 @@ static void lower_convtranspose(struct lower *l, const struct node *n) {
 // clang-format off
 #define WINDOW_ATTRS "auto_pad:string=NOTSET dilations:ints? group:int=1 kernel_shape:ints? pads:ints? strides:ints?"
 const struct op ops_conv[] = {
-//   name             ""  since signature                                                     types                         attributes                                          shape rule           lowering function                what it does                       node tests
-    {"Conv",          "", 22, "X:T, W:T, B:T? -> Y:T",                                        "T=float",                    WINDOW_ATTRS,                                       shape_conv,          NULL, NULL, lower_conv,          "convolution",                     "test_*conv_with*", 0},
-    {"ConvTranspose", "", 22, "X:T, W:T, B:T? -> Y:T",                                        "T=float",                    WINDOW_ATTRS " output_padding:ints? output_shape:ints?", shape_convtranspose, NULL, NULL, lower_convtranspose, "transposed convolution",     "test_convtranspose*", 0},
-    {"ConvInteger",   "", 10, "x:T1, w:T2, x_zero_point:T1?, w_zero_point:T2? -> y:T3",       "T1=i8|u8 T2=i8|u8 T3=i32",   WINDOW_ATTRS,                                       shape_convinteger,   NULL, NULL, lower_convinteger,   "convolution of 8 bits in i32",    "test_convinteger_*", 0},
+//   operator, domain, since, signature, types, attributes, shape rule,
+//   expression, body, lowering function, what it does, node tests, flags
+    {"Conv", "", 22, "X:T, W:T, B:T? -> Y:T", "T=float", WINDOW_ATTRS, shape_conv,
+     NULL, NULL, lower_conv, "convolution", "test_*conv_with*", 0},
+    {"ConvTranspose", "", 22, "X:T, W:T, B:T? -> Y:T",
+     "T=float", WINDOW_ATTRS " output_padding:ints? output_shape:ints?", shape_convtranspose,
+     NULL, NULL, lower_convtranspose, "transposed convolution", "test_convtranspose*", 0},
+    {"ConvInteger", "", 10, "x:T1, w:T2, x_zero_point:T1?, w_zero_point:T2? -> y:T3",
+     "T1=i8|u8 T2=i8|u8 T3=i32", WINDOW_ATTRS, shape_convinteger,
+     NULL, NULL, lower_convinteger, "convolution of 8 bits in i32", "test_convinteger_*", 0},
     {0},
 };
 // clang-format on

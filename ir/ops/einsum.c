@@ -177,8 +177,10 @@ static void lower_einsum(struct lower *l, const struct node *n) {
 
 // clang-format off
 const struct op ops_einsum[] = {
-//   name      ""  since signature                    types    attributes         shape rule    lowering function          doc                                       node tests
-    {"Einsum", "", 28, "Inputs:T... -> Output:T",     "T=num", "equation:string", shape_einsum, NULL, NULL, lower_einsum, "sum of products, indices by letters",    "test_einsum_*", 0},
+//   operator, domain, since, signature, types, attributes, shape rule,
+//   expression, body, lowering function, what it does, node tests, flags
+    {"Einsum", "", 28, "Inputs:T... -> Output:T", "T=num", "equation:string", shape_einsum,
+     NULL, NULL, lower_einsum, "sum of products, indices by letters", "test_einsum_*", 0},
     {0},
 };
 // clang-format on

@@ -151,79 +151,86 @@ static void lower_shrink(struct lower *l, const struct node *n) {
 }
 
 // clang-format off
+#define X_Y     "X:T -> Y:T"
+#define IN_OUT  "input:T -> output:T"
+#define AB_C    "A:T, B:T -> C:T"
+#define AB_TEST "A:T, B:T -> C:T1"
+#define ROW(name, since, signature, types, attrs, rule, expr, lower, doc, tests) \
+    {name, "", since, signature, types, attrs, rule, expr, NULL, lower, doc, tests, 0},
 const struct op ops_elementwise[] = {
-//   name               ""  since signature                         types                 attributes                     shape rule        expression, or lowering function                       what it does                            node tests
-    {"Abs",             "", 13, "X:T -> Y:T",                       "T=num",              "",                            shape_same,       "abs(X)", NULL, NULL,                                  "absolute value",                       "test_abs*", 0},
-    {"Acos",            "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "acos(input)", NULL, NULL,                             "arc cosine",                           "test_acos*", 0},
-    {"Acosh",           "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "acosh(input)", NULL, NULL,                            "inverse hyperbolic cosine",            "test_acosh*", 0},
-    {"Add",             "", 14, "A:T, B:T -> C:T",                  "T=num",              "",                            shape_broadcast,  "A + B", NULL, NULL,                                   "sum of two",                           "test_add*", 0},
-    {"And",             "", 7,  "A:T, B:T -> C:T1",                 "T=bool T1=bool",     "",                            shape_broadcast,  "A && B", NULL, NULL,                                  "logical and",                          "test_and*", 0},
-    {"Asin",            "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "asin(input)", NULL, NULL,                             "arc sine",                             "test_asin*", 0},
-    {"Asinh",           "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "asinh(input)", NULL, NULL,                            "inverse hyperbolic sine",              "test_asinh*", 0},
-    {"Atan",            "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "atan(input)", NULL, NULL,                             "arc tangent",                          "test_atan*", 0},
-    {"Atanh",           "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "atanh(input)", NULL, NULL,                            "inverse hyperbolic tangent",           "test_atanh*", 0},
-    {"BitShift",        "", 28, "X:T, Y:T -> Z:T",                  "T=integer",          "direction:string",            shape_bitshift,   NULL, NULL, lower_bitshift,                            "shift by Y bits, left or right",       "test_bitshift*", 0},
-    {"BitwiseAnd",      "", 18, "A:T, B:T -> C:T",                  "T=integer",          "",                            shape_broadcast,  "A & B", NULL, NULL,                                   "and of the bits",                      "test_bitwise_and*", 0},
-    {"BitwiseNot",      "", 18, "X:T -> Y:T",                       "T=integer",          "",                            shape_same,       "~X", NULL, NULL,                                      "complement of the bits",               "test_bitwise_not*", 0},
-    {"BitwiseOr",       "", 18, "A:T, B:T -> C:T",                  "T=integer",          "",                            shape_broadcast,  "A | B", NULL, NULL,                                   "or of the bits",                       "test_bitwise_or*", 0},
-    {"BitwiseXor",      "", 18, "A:T, B:T -> C:T",                  "T=integer",          "",                            shape_broadcast,  "A ^ B", NULL, NULL,                                   "exclusive or of the bits",             "test_bitwise_xor*", 0},
-    {"Cast",            "", 28, "input:T1 -> output:T2",            "T1=all T2=all",      "to:int saturate:int=1 round_mode:string=up", shape_cast, NULL, NULL, lower_cast,                  "conversion to the type `to`",          "test_cast_*", 0},
-    {"CastLike",        "", 25, "input:T1, target_type:T2 -> output:T2", "T1=all T2=all", "saturate:int=1 round_mode:string=up", shape_same, NULL, NULL, lower_cast,                         "conversion to another tensor's type",  "test_castlike_*", 0},
-    {"Ceil",            "", 13, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "ceil(X)", NULL, NULL,                                 "round up",                             "test_ceil*", 0},
-    {"Celu",            "", 28, "X:T -> Y:T",                       "T=float",            "alpha:float=1.0",             shape_same,       "max(0, X) + min(0, alpha * expm1(X / alpha))", NULL, NULL, "continuously differentiable ELU", "test_celu*", 0},
-    {"Clip",            "", 13, "input:T, min:T?, max:T? -> output:T", "T=num",           "",                            shape_clip,       NULL, NULL, lower_clip,                                "limit to [min, max]",                  "test_clip*", 0},
-    {"Cos",             "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "cos(input)", NULL, NULL,                              "cosine",                               "test_cos*", 0},
-    {"Cosh",            "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "cosh(input)", NULL, NULL,                             "hyperbolic cosine",                    "test_cosh*", 0},
-    {"Div",             "", 14, "A:T, B:T -> C:T",                  "T=num",              "",                            shape_broadcast,  "A / B", NULL, NULL,                                   "quotient; integers truncate",          "test_div*", 0},
-    {"Dropout",         "", 22, "data:T, ratio:T1?, training_mode:T2? -> output:T, mask:T2?", "T=float T1=float T2=bool", "seed:int?", shape_dropout, NULL, NULL, lower_dropout,              "nothing, in inference",                "test_dropout*", 0},
-    {"Elu",             "", 22, "X:T -> Y:T",                       "T=float",            "alpha:float=1.0",             shape_same,       "X < 0 ? alpha * expm1(X) : X", NULL, NULL,            "exponential linear unit",              "test_elu*", 0},
-    {"Equal",           "", 19, "A:T, B:T -> C:T1",                 "T=any T1=bool",      "",                            shape_broadcast,  "A == B", NULL, NULL,                                  "comparison",                           "test_equal*", 0},
-    {"Erf",             "", 13, "input:T -> output:T",              "T=float",            "",                            shape_same,       "erf(input)", NULL, NULL,                              "error function",                       "test_erf*", 0},
-    {"Exp",             "", 13, "input:T -> output:T",              "T=float",            "",                            shape_same,       "exp(input)", NULL, NULL,                              "e to the power of",                    "test_exp*", 0},
-    {"Floor",           "", 13, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "floor(X)", NULL, NULL,                                "round down",                           "test_floor*", 0},
-    {"Gelu",            "", 20, "X:T -> Y:T",                       "T=float",            "approximate:string=none",     shape_gelu,       NULL, NULL, lower_gelu,                                "Gaussian error linear unit",           "test_gelu*", 0},
-    {"Greater",         "", 13, "A:T, B:T -> C:T1",                 "T=num T1=bool",      "",                            shape_broadcast,  "A > B", NULL, NULL,                                   "comparison",                           "test_greater*", 0},
-    {"GreaterOrEqual",  "", 16, "A:T, B:T -> C:T1",                 "T=num T1=bool",      "",                            shape_broadcast,  "A >= B", NULL, NULL,                                  "comparison",                           "test_greater_equal*", 0},
-    {"HardSigmoid",     "", 22, "X:T -> Y:T",                       "T=float",            "alpha:float=0.2 beta:float=0.5", shape_same,    "max(0, min(1, alpha * X + beta))", NULL, NULL,        "sigmoid in three pieces",              "test_hardsigmoid*", 0},
-    {"HardSwish",       "", 22, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "X * max(0, min(1, X * 0.16666666666666666 + 0.5))", NULL, NULL, "X times a hard sigmoid",    "test_hardswish*", 0},
-    {"Identity",        "", 25, "input:V -> output:V",              "V=all",              "",                            shape_same,       "input", NULL, NULL,                                   "the same",                             "test_identity*", 0},
-    {"IsInf",           "", 20, "X:T1 -> Y:T2",                     "T1=float T2=bool",   "detect_negative:int=1 detect_positive:int=1", shape_same, "isinf(X) && (X > 0 ? detect_positive != 0 : detect_negative != 0)", NULL, NULL, "infinite?", "test_isinf*", 0},
-    {"IsNaN",           "", 20, "X:T1 -> Y:T2",                     "T1=float T2=bool",   "",                            shape_same,       "isnan(X)", NULL, NULL,                                "not a number?",                        "test_isnan*", 0},
-    {"LeakyRelu",       "", 16, "X:T -> Y:T",                       "T=float",            "alpha:float=0.01",            shape_same,       "X < 0 ? alpha * X : X", NULL, NULL,                   "slope alpha below 0",                  "test_leakyrelu*", 0},
-    {"Less",            "", 13, "A:T, B:T -> C:T1",                 "T=num T1=bool",      "",                            shape_broadcast,  "A < B", NULL, NULL,                                   "comparison",                           "test_less*", 0},
-    {"LessOrEqual",     "", 16, "A:T, B:T -> C:T1",                 "T=num T1=bool",      "",                            shape_broadcast,  "A <= B", NULL, NULL,                                  "comparison",                           "test_less_equal*", 0},
-    {"Log",             "", 13, "input:T -> output:T",              "T=float",            "",                            shape_same,       "log(input)", NULL, NULL,                              "natural logarithm",                    "test_log*", 0},
-    {"Max",             "", 13, "data_0:T... -> max:T",             "T=num",              "",                            shape_broadcast,  NULL, NULL, lower_max,                                 "largest of all",                       "test_max_*", 0},
-    {"Mean",            "", 13, "data_0:T... -> mean:T",            "T=float",            "",                            shape_broadcast,  NULL, NULL, lower_mean,                                "mean of all",                          "test_mean_*", 0},
-    {"Min",             "", 13, "data_0:T... -> min:T",             "T=num",              "",                            shape_broadcast,  NULL, NULL, lower_min,                                 "smallest of all",                      "test_min_*", 0},
-    {"Mish",            "", 22, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "X * tanh(max(0, X) + log1p(exp(-abs(X))))", NULL, NULL, "X times tanh of softplus",           "test_mish*", 0},
-    {"Mod",             "", 28, "A:T, B:T -> C:T",                  "T=num",              "fmod:int=0",                  shape_broadcast,  "fmod != 0 ? A % B : mod(A, B)", NULL, NULL,           "remainder, with the sign of B (fmod: of A)", "test_mod_*", 0},
-    {"Mul",             "", 14, "A:T, B:T -> C:T",                  "T=num",              "",                            shape_broadcast,  "A * B", NULL, NULL,                                   "product of two",                       "test_mul*", 0},
-    {"Neg",             "", 13, "X:T -> Y:T",                       "T=float|int",        "",                            shape_same,       "-X", NULL, NULL,                                      "sign changed",                         "test_neg*", 0},
-    {"Not",             "", 1,  "X:T -> Y:T",                       "T=bool",             "",                            shape_same,       "!X", NULL, NULL,                                      "logical not",                          "test_not*", 0},
-    {"Or",              "", 7,  "A:T, B:T -> C:T1",                 "T=bool T1=bool",     "",                            shape_broadcast,  "A || B", NULL, NULL,                                  "logical or",                           "test_or*", 0},
-    {"PRelu",           "", 16, "X:T, slope:T -> Y:T",              "T=float|i32|i64|u32|u64", "",                       shape_like_first, "X < 0 ? slope * X : X", NULL, NULL,                   "learned slope below 0",                "test_prelu*", 0},
-    {"Pow",             "", 15, "X:T, Y:T1 -> Z:T",                 "T=float|i32|i64 T1=num", "",                        shape_broadcast,  NULL, NULL, lower_pow,                                 "X to the power of Y",                  "test_pow*", 0},
-    {"Reciprocal",      "", 13, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "1 / X", NULL, NULL,                                   "one over",                             "test_reciprocal*", 0},
-    {"Relu",            "", 14, "X:T -> Y:T",                       "T=float|int",        "",                            shape_same,       "max(0, X)", NULL, NULL,                               "0 below 0",                            "test_relu*", 0},
-    {"Round",           "", 22, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "round_even(X)", NULL, NULL,                           "round to nearest, ties to even",       "test_round*", 0},
-    {"Selu",            "", 22, "X:T -> Y:T",                       "T=float",            "alpha:float=1.67326319 gamma:float=1.05070102", shape_same, "gamma * (X < 0 ? alpha * expm1(X) : X)", NULL, NULL, "scaled ELU",         "test_selu*", 0},
-    {"Shrink",          "", 9,  "input:T -> output:T",              "T=num",              "bias:float=0.0 lambd:float=0.5", shape_same,    NULL, NULL, lower_shrink,                              "0 near 0, else towards 0 by bias",     "test_shrink*", 0},
-    {"Sigmoid",         "", 13, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "1 / (1 + exp(-X))", NULL, NULL,                       "logistic function",                    "test_sigmoid*", 0},
-    {"Sign",            "", 13, "input:T -> output:T",              "T=num",              "",                            shape_same,       "sign(input)", NULL, NULL,                             "-1, 0 or 1",                           "test_sign*", 0},
-    {"Sin",             "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "sin(input)", NULL, NULL,                              "sine",                                 "test_sin*", 0},
-    {"Sinh",            "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "sinh(input)", NULL, NULL,                             "hyperbolic sine",                      "test_sinh*", 0},
-    {"Softplus",        "", 22, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "max(0, X) + log1p(exp(-abs(X)))", NULL, NULL,         "log(1 + exp(X))",                      "test_softplus*", 0},
-    {"Softsign",        "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "input / (1 + abs(input))", NULL, NULL,                "x / (1 + |x|)",                        "test_softsign*", 0},
-    {"Sqrt",            "", 13, "X:T -> Y:T",                       "T=float",            "",                            shape_same,       "sqrt(X)", NULL, NULL,                                 "square root",                          "test_sqrt*", 0},
-    {"Sub",             "", 14, "A:T, B:T -> C:T",                  "T=num",              "",                            shape_broadcast,  "A - B", NULL, NULL,                                   "difference",                           "test_sub*", 0},
-    {"Sum",             "", 13, "data_0:T... -> sum:T",             "T=float",            "",                            shape_broadcast,  "x + y", NULL, NULL,                                   "sum of all",                           "test_sum_*", 0},
-    {"Swish",           "", 24, "X:T -> Y:T",                       "T=float",            "alpha:float=1.0",             shape_same,       "X / (1 + exp(-(alpha * X)))", NULL, NULL,             "X times sigmoid(alpha X)",             "test_swish*", 0},
-    {"Tan",             "", 22, "input:T -> output:T",              "T=float",            "",                            shape_same,       "tan(input)", NULL, NULL,                              "tangent",                              "test_tan*", 0},
-    {"Tanh",            "", 13, "input:T -> output:T",              "T=float",            "",                            shape_same,       "tanh(input)", NULL, NULL,                             "hyperbolic tangent",                   "test_tanh*", 0},
-    {"ThresholdedRelu", "", 22, "X:T -> Y:T",                       "T=float",            "alpha:float=1.0",             shape_same,       "X > alpha ? X : 0", NULL, NULL,                       "0 up to alpha",                        "test_thresholdedrelu*", 0},
-    {"Where",           "", 16, "condition:B, X:T, Y:T -> output:T", "B=bool T=any",      "",                            shape_broadcast,  "condition ? X : Y", NULL, NULL,                       "choice",                               "test_where*", 0},
-    {"Xor",             "", 7,  "A:T, B:T -> C:T1",                 "T=bool T1=bool",     "",                            shape_broadcast,  "A != B", NULL, NULL,                                  "logical exclusive or",                 "test_xor*", 0},
+//      operator       since  signature       types               attributes    shape rule        expression           or function  what it does           node tests
+    ROW("Abs",         13, X_Y,               "T=num",            "",           shape_same,       "abs(X)",            NULL, "absolute value",             "test_abs*")
+    ROW("Acos",        22, IN_OUT,            "T=float",          "",           shape_same,       "acos(input)",       NULL, "arc cosine",                 "test_acos*")
+    ROW("Acosh",       22, IN_OUT,            "T=float",          "",           shape_same,       "acosh(input)",      NULL, "inverse hyperbolic cosine",  "test_acosh*")
+    ROW("Add",         14, AB_C,              "T=num",            "",           shape_broadcast,  "A + B",             NULL, "sum of two",                 "test_add*")
+    ROW("And",         7,  AB_TEST,           "T=bool T1=bool",   "",           shape_broadcast,  "A && B",            NULL, "logical and",                "test_and*")
+    ROW("Asin",        22, IN_OUT,            "T=float",          "",           shape_same,       "asin(input)",       NULL, "arc sine",                   "test_asin*")
+    ROW("Asinh",       22, IN_OUT,            "T=float",          "",           shape_same,       "asinh(input)",      NULL, "inverse hyperbolic sine",    "test_asinh*")
+    ROW("Atan",        22, IN_OUT,            "T=float",          "",           shape_same,       "atan(input)",       NULL, "arc tangent",                "test_atan*")
+    ROW("Atanh",       22, IN_OUT,            "T=float",          "",           shape_same,       "atanh(input)",      NULL, "inverse hyperbolic tangent", "test_atanh*")
+    ROW("BitShift",    28, "X:T, Y:T -> Z:T", "T=integer",        "direction:string", shape_bitshift, NULL,            lower_bitshift, "shift by Y bits, left or right", "test_bitshift*")
+    ROW("BitwiseAnd",  18, AB_C,              "T=integer",        "",           shape_broadcast,  "A & B",             NULL, "and of the bits",            "test_bitwise_and*")
+    ROW("BitwiseNot",  18, X_Y,               "T=integer",        "",           shape_same,       "~X",                NULL, "complement of the bits",     "test_bitwise_not*")
+    ROW("BitwiseOr",   18, AB_C,              "T=integer",        "",           shape_broadcast,  "A | B",             NULL, "or of the bits",             "test_bitwise_or*")
+    ROW("BitwiseXor",  18, AB_C,              "T=integer",        "",           shape_broadcast,  "A ^ B",             NULL, "exclusive or of the bits",   "test_bitwise_xor*")
+    ROW("Cast",        28, "input:T1 -> output:T2", "T1=all T2=all", "to:int saturate:int=1 round_mode:string=up", shape_cast, NULL, lower_cast, "conversion to the type `to`", "test_cast_*")
+    ROW("CastLike",    25, "input:T1, target_type:T2 -> output:T2", "T1=all T2=all", "saturate:int=1 round_mode:string=up", shape_same, NULL, lower_cast, "conversion to another tensor's type", "test_castlike_*")
+    ROW("Ceil",        13, X_Y,               "T=float",          "",           shape_same,       "ceil(X)",           NULL, "round up",                   "test_ceil*")
+    ROW("Celu",        28, X_Y,               "T=float",          "alpha:float=1.0", shape_same,  "max(0, X) + min(0, alpha * expm1(X / alpha))", NULL, "continuously differentiable ELU", "test_celu*")
+    ROW("Clip",        13, "input:T, min:T?, max:T? -> output:T", "T=num", "",  shape_clip,       NULL,                lower_clip, "limit to [min, max]",  "test_clip*")
+    ROW("Cos",         22, IN_OUT,            "T=float",          "",           shape_same,       "cos(input)",        NULL, "cosine",                     "test_cos*")
+    ROW("Cosh",        22, IN_OUT,            "T=float",          "",           shape_same,       "cosh(input)",       NULL, "hyperbolic cosine",          "test_cosh*")
+    ROW("Div",         14, AB_C,              "T=num",            "",           shape_broadcast,  "A / B",             NULL, "quotient; integers truncate", "test_div*")
+    ROW("Dropout",     22, "data:T, ratio:T1?, training_mode:T2? -> output:T, mask:T2?", "T=float T1=float T2=bool", "seed:int?", shape_dropout, NULL, lower_dropout, "nothing, in inference", "test_dropout*")
+    ROW("Elu",         22, X_Y,               "T=float",          "alpha:float=1.0", shape_same,  "X < 0 ? alpha * expm1(X) : X", NULL, "exponential linear unit", "test_elu*")
+    ROW("Equal",       19, AB_TEST,           "T=any T1=bool",    "",           shape_broadcast,  "A == B",            NULL, "comparison",                 "test_equal*")
+    ROW("Erf",         13, IN_OUT,            "T=float",          "",           shape_same,       "erf(input)",        NULL, "error function",             "test_erf*")
+    ROW("Exp",         13, IN_OUT,            "T=float",          "",           shape_same,       "exp(input)",        NULL, "e to the power of",          "test_exp*")
+    ROW("Floor",       13, X_Y,               "T=float",          "",           shape_same,       "floor(X)",          NULL, "round down",                 "test_floor*")
+    ROW("Gelu",        20, X_Y,               "T=float",          "approximate:string=none", shape_gelu, NULL,         lower_gelu, "Gaussian error linear unit", "test_gelu*")
+    ROW("Greater",     13, AB_TEST,           "T=num T1=bool",    "",           shape_broadcast,  "A > B",             NULL, "comparison",                 "test_greater*")
+    ROW("GreaterOrEqual", 16, AB_TEST,        "T=num T1=bool",    "",           shape_broadcast,  "A >= B",            NULL, "comparison",                 "test_greater_equal*")
+    ROW("HardSigmoid", 22, X_Y,               "T=float",          "alpha:float=0.2 beta:float=0.5", shape_same, "max(0, min(1, alpha * X + beta))", NULL, "sigmoid in three pieces", "test_hardsigmoid*")
+    ROW("HardSwish",   22, X_Y,               "T=float",          "",           shape_same,       "X * max(0, min(1, X * 0.16666666666666666 + 0.5))", NULL, "X times a hard sigmoid", "test_hardswish*")
+    ROW("Identity",    25, "input:V -> output:V", "V=all",        "",           shape_same,       "input",             NULL, "the same",                   "test_identity*")
+    ROW("IsInf",       20, "X:T1 -> Y:T2",    "T1=float T2=bool", "detect_negative:int=1 detect_positive:int=1", shape_same, "isinf(X) && (X > 0 ? detect_positive != 0 : detect_negative != 0)", NULL, "infinite?", "test_isinf*")
+    ROW("IsNaN",       20, "X:T1 -> Y:T2",    "T1=float T2=bool", "",           shape_same,       "isnan(X)",          NULL, "not a number?",              "test_isnan*")
+    ROW("LeakyRelu",   16, X_Y,               "T=float",          "alpha:float=0.01", shape_same, "X < 0 ? alpha * X : X", NULL, "slope alpha below 0",    "test_leakyrelu*")
+    ROW("Less",        13, AB_TEST,           "T=num T1=bool",    "",           shape_broadcast,  "A < B",             NULL, "comparison",                 "test_less*")
+    ROW("LessOrEqual", 16, AB_TEST,           "T=num T1=bool",    "",           shape_broadcast,  "A <= B",            NULL, "comparison",                 "test_less_equal*")
+    ROW("Log",         13, IN_OUT,            "T=float",          "",           shape_same,       "log(input)",        NULL, "natural logarithm",          "test_log*")
+    ROW("Max",         13, "data_0:T... -> max:T", "T=num",       "",           shape_broadcast,  NULL,                lower_max, "largest of all",        "test_max_*")
+    ROW("Mean",        13, "data_0:T... -> mean:T", "T=float",    "",           shape_broadcast,  NULL,                lower_mean, "mean of all",          "test_mean_*")
+    ROW("Min",         13, "data_0:T... -> min:T", "T=num",       "",           shape_broadcast,  NULL,                lower_min, "smallest of all",       "test_min_*")
+    ROW("Mish",        22, X_Y,               "T=float",          "",           shape_same,       "X * tanh(max(0, X) + log1p(exp(-abs(X))))", NULL, "X times tanh of softplus", "test_mish*")
+    ROW("Mod",         28, AB_C,              "T=num",            "fmod:int=0", shape_broadcast,  "fmod != 0 ? A % B : mod(A, B)", NULL, "remainder, with the sign of B (fmod: of A)", "test_mod_*")
+    ROW("Mul",         14, AB_C,              "T=num",            "",           shape_broadcast,  "A * B",             NULL, "product of two",             "test_mul*")
+    ROW("Neg",         13, X_Y,               "T=float|int",      "",           shape_same,       "-X",                NULL, "sign changed",               "test_neg*")
+    ROW("Not",         1,  X_Y,               "T=bool",           "",           shape_same,       "!X",                NULL, "logical not",                "test_not*")
+    ROW("Or",          7,  AB_TEST,           "T=bool T1=bool",   "",           shape_broadcast,  "A || B",            NULL, "logical or",                 "test_or*")
+    ROW("PRelu",       16, "X:T, slope:T -> Y:T", "T=float|i32|i64|u32|u64", "", shape_like_first, "X < 0 ? slope * X : X", NULL, "learned slope below 0", "test_prelu*")
+    ROW("Pow",         15, "X:T, Y:T1 -> Z:T", "T=float|i32|i64 T1=num", "",    shape_broadcast,  NULL,                lower_pow, "X to the power of Y",   "test_pow*")
+    ROW("Reciprocal",  13, X_Y,               "T=float",          "",           shape_same,       "1 / X",             NULL, "one over",                   "test_reciprocal*")
+    ROW("Relu",        14, X_Y,               "T=float|int",      "",           shape_same,       "max(0, X)",         NULL, "0 below 0",                  "test_relu*")
+    ROW("Round",       22, X_Y,               "T=float",          "",           shape_same,       "round_even(X)",     NULL, "round to nearest, ties to even", "test_round*")
+    ROW("Selu",        22, X_Y,               "T=float",          "alpha:float=1.67326319 gamma:float=1.05070102", shape_same, "gamma * (X < 0 ? alpha * expm1(X) : X)", NULL, "scaled ELU", "test_selu*")
+    ROW("Shrink",      9,  IN_OUT,            "T=num",            "bias:float=0.0 lambd:float=0.5", shape_same, NULL,  lower_shrink, "0 near 0, else towards 0 by bias", "test_shrink*")
+    ROW("Sigmoid",     13, X_Y,               "T=float",          "",           shape_same,       "1 / (1 + exp(-X))", NULL, "logistic function",          "test_sigmoid*")
+    ROW("Sign",        13, IN_OUT,            "T=num",            "",           shape_same,       "sign(input)",       NULL, "-1, 0 or 1",                 "test_sign*")
+    ROW("Sin",         22, IN_OUT,            "T=float",          "",           shape_same,       "sin(input)",        NULL, "sine",                       "test_sin*")
+    ROW("Sinh",        22, IN_OUT,            "T=float",          "",           shape_same,       "sinh(input)",       NULL, "hyperbolic sine",            "test_sinh*")
+    ROW("Softplus",    22, X_Y,               "T=float",          "",           shape_same,       "max(0, X) + log1p(exp(-abs(X)))", NULL, "log(1 + exp(X))", "test_softplus*")
+    ROW("Softsign",    22, IN_OUT,            "T=float",          "",           shape_same,       "input / (1 + abs(input))", NULL, "x / (1 + |x|)",       "test_softsign*")
+    ROW("Sqrt",        13, X_Y,               "T=float",          "",           shape_same,       "sqrt(X)",           NULL, "square root",                "test_sqrt*")
+    ROW("Sub",         14, AB_C,              "T=num",            "",           shape_broadcast,  "A - B",             NULL, "difference",                 "test_sub*")
+    ROW("Sum",         13, "data_0:T... -> sum:T", "T=float",     "",           shape_broadcast,  "x + y",             NULL, "sum of all",                 "test_sum_*")
+    ROW("Swish",       24, X_Y,               "T=float",          "alpha:float=1.0", shape_same,  "X / (1 + exp(-(alpha * X)))", NULL, "X times sigmoid(alpha X)", "test_swish*")
+    ROW("Tan",         22, IN_OUT,            "T=float",          "",           shape_same,       "tan(input)",        NULL, "tangent",                    "test_tan*")
+    ROW("Tanh",        13, IN_OUT,            "T=float",          "",           shape_same,       "tanh(input)",       NULL, "hyperbolic tangent",         "test_tanh*")
+    ROW("ThresholdedRelu", 22, X_Y,           "T=float",          "alpha:float=1.0", shape_same,  "X > alpha ? X : 0", NULL, "0 up to alpha",              "test_thresholdedrelu*")
+    ROW("Where",       16, "condition:B, X:T, Y:T -> output:T", "B=bool T=any", "", shape_broadcast, "condition ? X : Y", NULL, "choice",                  "test_where*")
+    ROW("Xor",         7,  AB_TEST,           "T=bool T1=bool",   "",           shape_broadcast,  "A != B",            NULL, "logical exclusive or",       "test_xor*")
     {0},
 };
+#undef ROW
 // clang-format on

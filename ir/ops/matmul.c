@@ -188,10 +188,16 @@ static void lower_gemm(struct lower *l, const struct node *n) {
 
 // clang-format off
 const struct op ops_matmul[] = {
-//   name             ""  since signature                                                       types                              attributes                                                 shape rule           lowering function                doc                                   node tests
-    {"MatMul",        "", 13, "A:T, B:T -> Y:T",                                                "T=float|i32|i64|u32|u64",         "",                                                        shape_matmul,        NULL, NULL, lower_matmul,        "product of matrices, batches broadcast", "test_matmul_*", 0},
-    {"Gemm",          "", 13, "A:T, B:T, C:T? -> Y:T",                                          "T=float|i32|i64|u32|u64",         "alpha:float=1.0 beta:float=1.0 transA:int=0 transB:int=0", shape_gemm,         NULL, NULL, lower_gemm,          "alpha A B + beta C",                 "test_gemm_*", 0},
-    {"MatMulInteger", "", 10, "A:T1, B:T2, a_zero_point:T1?, b_zero_point:T2? -> Y:T3",         "T1=i8|u8 T2=i8|u8 T3=i32",        "",                                                        shape_matmulinteger, NULL, NULL, lower_matmulinteger, "product of 8-bit matrices in i32",   "test_matmulinteger*", 0},
+//   operator, domain, since, signature, types, attributes, shape rule,
+//   expression, body, lowering function, what it does, node tests, flags
+    {"MatMul", "", 13, "A:T, B:T -> Y:T", "T=float|i32|i64|u32|u64", "", shape_matmul,
+     NULL, NULL, lower_matmul, "product of matrices, batches broadcast", "test_matmul_*", 0},
+    {"Gemm", "", 13, "A:T, B:T, C:T? -> Y:T",
+     "T=float|i32|i64|u32|u64", "alpha:float=1.0 beta:float=1.0 transA:int=0 transB:int=0", shape_gemm,
+     NULL, NULL, lower_gemm, "alpha A B + beta C", "test_gemm_*", 0},
+    {"MatMulInteger", "", 10, "A:T1, B:T2, a_zero_point:T1?, b_zero_point:T2? -> Y:T3",
+     "T1=i8|u8 T2=i8|u8 T3=i32", "", shape_matmulinteger,
+     NULL, NULL, lower_matmulinteger, "product of 8-bit matrices in i32", "test_matmulinteger*", 0},
     {0},
 };
 // clang-format on

@@ -254,13 +254,21 @@ static void lower_global_lp(struct lower *l, const struct node *n) {
 // clang-format off
 #define WINDOW_ATTRS "auto_pad:string=NOTSET ceil_mode:int=0 dilations:ints? kernel_shape:ints pads:ints? strides:ints?"
 const struct op ops_pool[] = {
-//   name                 ""  since signature                types            attributes                              shape rule       lowering function                  what it does                               node tests
-    {"MaxPool",           "", 22, "X:T -> Y:T, Indices:i64?", "T=float|i8|u8", WINDOW_ATTRS " storage_order:int=0",    shape_pool,      NULL, NULL, lower_maxpool,         "largest in a window",                     "test_maxpool_*", 0},
-    {"AveragePool",       "", 22, "X:T -> Y:T",              "T=float",       WINDOW_ATTRS " count_include_pad:int=0", shape_pool,     NULL, NULL, lower_averagepool,     "mean of a window",                        "test_averagepool_*", 0},
-    {"LpPool",            "", 22, "X:T -> Y:T",              "T=float",       WINDOW_ATTRS " p:int=2",                shape_lppool,    NULL, NULL, lower_lppool,          "p-norm of a window",                      "test_lppool_*", 0},
-    {"GlobalAveragePool", "", 22, "X:T -> Y:T",              "T=float",       "",                                     shape_global,    NULL, NULL, lower_global_average,  "mean over all places",                    "test_globalaveragepool*", 0},
-    {"GlobalMaxPool",     "", 22, "X:T -> Y:T",              "T=float",       "",                                     shape_global,    NULL, NULL, lower_global_max,      "largest over all places",                 "test_globalmaxpool*", 0},
-    {"GlobalLpPool",      "", 22, "X:T -> Y:T",              "T=float",       "p:int=2",                              shape_global_lp, NULL, NULL, lower_global_lp,       "p-norm over all places",                  "", 0},
+//   operator, domain, since, signature, types, attributes, shape rule,
+//   expression, body, lowering function, what it does, node tests, flags
+    {"MaxPool", "", 22, "X:T -> Y:T, Indices:i64?",
+     "T=float|i8|u8", WINDOW_ATTRS " storage_order:int=0", shape_pool,
+     NULL, NULL, lower_maxpool, "largest in a window", "test_maxpool_*", 0},
+    {"AveragePool", "", 22, "X:T -> Y:T", "T=float", WINDOW_ATTRS " count_include_pad:int=0", shape_pool,
+     NULL, NULL, lower_averagepool, "mean of a window", "test_averagepool_*", 0},
+    {"LpPool", "", 22, "X:T -> Y:T", "T=float", WINDOW_ATTRS " p:int=2", shape_lppool,
+     NULL, NULL, lower_lppool, "p-norm of a window", "test_lppool_*", 0},
+    {"GlobalAveragePool", "", 22, "X:T -> Y:T", "T=float", "", shape_global,
+     NULL, NULL, lower_global_average, "mean over all places", "test_globalaveragepool*", 0},
+    {"GlobalMaxPool", "", 22, "X:T -> Y:T", "T=float", "", shape_global,
+     NULL, NULL, lower_global_max, "largest over all places", "test_globalmaxpool*", 0},
+    {"GlobalLpPool", "", 22, "X:T -> Y:T", "T=float", "p:int=2", shape_global_lp,
+     NULL, NULL, lower_global_lp, "p-norm over all places", "", 0},
     {0},
 };
 // clang-format on
