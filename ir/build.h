@@ -72,7 +72,8 @@ const struct expr *nest_reduce_iter(struct nest *s, int64_t extent);
 /* reduce(monoid, over…, body), accumulated in the type of body; ends the list of reduction
  * iterators. Without any (a sum over no dimension) the body itself. */
 const struct expr *nest_reduce(struct nest *s, enum func monoid, const struct expr *body);
-/* Ends the nest: array[index…] = rhs (one index per dimension of the array). A nest without iterations leaves no statement. */
+/* Ends the nest: array[index…] = rhs (one index per dimension of the array). A nest without
+ * iterations leaves no statement. */
 void nest_store(struct nest *s, int array, const struct expr *const *index,
                 const struct expr *rhs);
 /* Ends the nest as a run-time test: NNCC_E_SHAPE unless cond (bool) holds for all iterators. */
