@@ -303,11 +303,8 @@ static bool difference(const struct planner *p, const struct code *x, const stru
 
 static bool same_form(const struct planner *p, const struct code *x, const struct code *y) {
     bool same = x->constant == y->constant;
-    for (int slot = 0; slot < p->slots.len; slot++) {
-        int64_t a = coef_of(x, slot);
-        same =
-            same && a == coef_of(y, slot) && (a == 0 || p->slots.data[slot].kind != SLOT_INNER);
-    }
+    for (int slot = 0; slot < p->slots.len; slot++)
+        same = same && coef_of(x, slot) == coef_of(y, slot);
     return same;
 }
 
