@@ -77,8 +77,7 @@ static void put_wrapped(struct emit *em, const char *text, size_t len) {
     str_add_len(em->fn.out, text, len);
 }
 
-/* Statements, their long lines broken. */
-static void put_code(struct emit *em, const char *text) {
+void put_code(struct emit *em, const char *text) {
     while (*text) {
         size_t len = strcspn(text, "\n");
         put_wrapped(em, text, len);

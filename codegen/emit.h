@@ -101,6 +101,7 @@ void put(struct emit *em, const char *text);
 void putf(struct emit *em, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void put_indent(struct emit *em);
 void put_line(struct emit *em, const char *text); // indented, with its newline
+void put_code(struct emit *em, const char *text); // lines of C, broken where they are too long
 
 /* ---- emit_expr.c ---- */
 

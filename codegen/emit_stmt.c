@@ -245,13 +245,16 @@ static void emit_if(struct emit *em, const struct ast_node *n) {
 }
 
 static void emit_require(struct emit *em, const struct ast_node *n) {
+    const struct expr *e = n->cond;
+    bool equal = e->kind == EXPR_FUNC && e->func == FUNC_EQ;
     put_indent(em);
-    put(em, "if (!");
-    emit_expr(em, n->cond, C_POSTFIX);
+    put(em, equal ? "if (" : "if (!");
+    if (equal)
+        emit_expr(em, expr_2(&em->arena, FUNC_NE, e->arg[0], e->arg[1]), C_ANY);
+    else
+        emit_expr(em, e, C_POSTFIX);
     put(em, ")\n");
-    em->fn.depth++;
-    put_line(em, "return NNCC_E_SHAPE;");
-    em->fn.depth--;
+    put_line(em, "    return NNCC_E_SHAPE;");
     em->fn.returns = true;
 }
 

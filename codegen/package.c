@@ -63,21 +63,36 @@ static const char *text_from_first_directive(const char *text) {
 
 /* ---- the header ---- */
 
-/* `float32 "input" [1,490]` for each input or output, as comment lines. */
+/* The buffer of the input at `position`. */
+static int input_at(const struct ast *a, int position) {
+    int k = 0;
+    while (a->buffers.data[k].kind != BUFFER_INPUT || position-- > 0)
+        k++;
+    return k;
+}
+
+/* `x: float [1,490] "x"`, a comment line of the header. */
+static void describe_tensor(struct emit *em, int k) {
+    const struct buffer *b = &em->ast->buffers.data[k];
+    putf(em, "%s: %s [", em->buffer_c[k], dtype_onnx_name(dtype_info(b->dtype)->onnx));
+    for (int d = 0; d < b->rank; d++) {
+        put(em, d ? "," : "");
+        emit_expr(em, b->dims[d], C_ANY);
+    }
+    put(em, "] \"");
+    comment_put(em->fn.out, b->onnx_name ? b->onnx_name : "");
+    put(em, "\"");
+    if (b->kind == BUFFER_OUTPUT && b->alias >= 0)
+        putf(em, ", may be the memory of %s", em->buffer_c[input_at(em->ast, b->alias)]);
+}
+
 static void describe_tensors(struct emit *em, enum buffer_kind kind, const char *word) {
     for (int k = 0; k < em->ast->buffers.len; k++) {
-        const struct buffer *b = &em->ast->buffers.data[k];
-        if (b->kind != kind)
+        if (em->ast->buffers.data[k].kind != kind)
             continue;
-        putf(em, " * %-7s %s: %s [", word, em->buffer_c[k],
-             dtype_onnx_name(dtype_info(b->dtype)->onnx));
-        for (int d = 0; d < b->rank; d++) {
-            put(em, d ? "," : "");
-            emit_expr(em, b->dims[d], C_ANY);
-        }
-        put(em, "] \"");
-        comment_put(em->fn.out, b->onnx_name ? b->onnx_name : "");
-        put(em, "\"\n");
+        putf(em, " * %-7s ", word);
+        describe_tensor(em, k);
+        put(em, "\n");
     }
 }
 
@@ -234,16 +249,20 @@ static void put_adapter_checks(struct emit *em) {
 
 static void put_adapter(struct emit *em) {
     const struct ast *a = em->ast;
+    struct str call = {0};
     putf(em, "\nstatic int %s_call(const nncc_call *call)\n{\n", em->opt->prefix);
     put_adapter_checks(em);
-    putf(em, "    return %s_run(", em->opt->prefix);
+    str_addf(&call, "    return %s_run(", em->opt->prefix);
     for (int i = 0; i < a->symbols.len; i++)
-        putf(em, "(int32_t)call->symbols[%d], ", i);
+        str_addf(&call, "(int32_t)call->symbols[%d], ", i);
     for (int i = 0; i < count_kind(a, BUFFER_INPUT); i++)
-        putf(em, "call->inputs[%d], ", i);
+        str_addf(&call, "call->inputs[%d], ", i);
     for (int i = 0; i < count_kind(a, BUFFER_OUTPUT); i++)
-        putf(em, "call->outputs[%d], ", i);
-    put(em, "call->arena);\n}\n");
+        str_addf(&call, "call->outputs[%d], ", i);
+    str_add(&call, "call->arena);");
+    put_code(em, str_cstr(&call));
+    put(em, "}\n");
+    str_free(&call);
 }
 
 static void put_descriptor(struct emit *em) {

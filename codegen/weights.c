@@ -11,9 +11,8 @@
 #include <math.h>
 
 enum {
-    ROW = 4080,        // bytes in a literal
-    SMALL = 256,       // bytes: up to here as numbers
-    LINE_NUMBERS = 88, // columns of a line of numbers
+    ROW = 4080,  // bytes in a literal
+    SMALL = 256, // bytes: up to here as numbers
 };
 
 /* ---- as numbers ---- */
@@ -33,19 +32,18 @@ static bool as_numbers(const struct buffer *b) {
 static void put_numbers(struct emit *em, const struct buffer *b, const char *c) {
     enum dtype t = dtype_info(b->dtype)->bits < 8 ? DTYPE_U8 : b->dtype;
     int64_t n = b->bytes / (dtype_info(t)->bits / 8);
+    struct str text = {0}, *out = em->fn.out;
+    em->fn.out = &text;
     putf(em, "NNCC_CONST static const %s %s[%" PRId64 "] = {", dtype_info(t)->c_type, c,
          n ? n : 1);
-    size_t start = 0;
     for (int64_t k = 0; k < n; k++) {
-        if (k == 0 || em->fn.out->len - start > LINE_NUMBERS) {
-            put(em, k ? ",\n    " : "\n    ");
-            start = em->fn.out->len;
-        } else {
-            put(em, ", ");
-        }
+        put(em, k ? ", " : "");
         emit_constant(em, t, dtype_load(t, b->data, k));
     }
-    put(em, n ? "};\n" : "0};\n");
+    put(em, n ? "};" : "0};");
+    em->fn.out = out;
+    put_code(em, str_cstr(&text));
+    str_free(&text);
 }
 
 /* ---- as bytes ---- */

@@ -679,6 +679,58 @@ START_TEST(missing_pointers) {
 }
 END_TEST
 
+/* The header behind the types it shares with all others. */
+// clang-format off
+static const char header_text[] =
+    "#define M_ARENA_BYTES  256 /* RAM for the arena argument */\n"
+    "#define M_ARENA_ALIGN  16 /* of its address */\n"
+    "#define M_WEIGHT_BYTES 0 /* constant data */\n"
+    "#define M_STACK_BYTES  188 /* upper bound, built by gcc with -Os or -O2 */\n"
+    "#define M_MACS         UINT64_C(3000000000) /* multiply-accumulates of one run */\n"
+    "\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C\" {\n"
+    "#endif\n"
+    "\n"
+    "/* One run. Returns 0 or NNCC_E_ARG, NNCC_E_INDEX, NNCC_E_SHAPE, NNCC_E_SYMBOL. Reentrant; needs no set-up.\n"
+    " * Tensors need the alignment of their elements and must not overlap.\n"
+    " * input   x: float [N,4] \"x\"\n"
+    " * input   N_2: bool [] \"N\"\n"
+    " * output  y: float [N,4] \"y\", may be the memory of x\n"
+    " * arena: M_ARENA_BYTES bytes at a multiple of M_ARENA_ALIGN, free to use between runs. */\n"
+    "int m_run(int32_t N, const float *x, const uint8_t N_2[1], float *y, void *arena);\n"
+    "\n"
+    "/* The same for hosts that load any model. */\n"
+    "extern const nncc_model m_model;\n"
+    "\n"
+    "#ifdef __cplusplus\n"
+    "}\n"
+    "#endif\n"
+    "\n"
+    "#endif\n";
+
+static const char header_ast[] =
+    "ast \"t\" macs 3000000000\n"
+    "symbol N max 16\n"
+    "input b0: f32[4*N] \"x\" [N,4]\n"
+    "input b1: bool[1] \"N\" []\n"
+    "temp b2: f32[4*N]\n"
+    "output b3: f32[4*N] \"y\" [N,4] alias 0\n"
+    "nest \"a\" { for i = 0..4*N { b2[i] = b0[i] + (b1[0] ? 1.0 : 0.0) } }\n"
+    "nest \"b\" { for i = 0..4*N { b3[4*N - 1 - i] = b2[i] } }\n";
+// clang-format on
+
+START_TEST(header) {
+    struct program p;
+    program_read(&p, header_ast);
+    program_emit(&p);
+    const char *at = strstr(str_cstr(&p.header), "#define M_ARENA_BYTES");
+    ck_assert(at != NULL);
+    ck_assert_str_eq(at, header_text);
+    program_free(&p);
+}
+END_TEST
+
 /* Printing twice gives the same bytes. */
 START_TEST(repeatable) {
     struct program p, q;
@@ -703,6 +755,7 @@ static Suite *suite(void) {
     tcase_add_loop_test(text, comment, 0, COUNT(comments));
     tcase_add_loop_test(text, literal, 0, COUNT(literals));
     tcase_add_loop_test(text, expression, 0, COUNT(expressions));
+    tcase_add_test(text, header);
     tcase_add_test(text, repeatable);
     tcase_set_timeout(run, 60);
     tcase_add_loop_test(run, functions, DTYPE_F32, DTYPE_INDEX);
