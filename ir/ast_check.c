@@ -133,8 +133,8 @@ static void check_for(struct verifier *v, const struct ast_node *n) {
     check_name(v, n->name);
     check_expr(&v->c, n->lo, DTYPE_INDEX, false);
     check_expr(&v->c, n->hi, DTYPE_INDEX, false);
-    if (n->step < 1)
-        check_error(&v->c, "a step that is not positive");
+    if (n->step < 1 || n->step > INT32_MAX)
+        check_error(&v->c, "a step that is not 1 to %d", INT32_MAX);
     struct check_var var = loop_var(v, n);
     if (!(expr_as_int(n->lo, &lo) && expr_as_int(n->hi, &hi) && lo < hi) || n->cond)
         forget_exact(v);

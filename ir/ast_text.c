@@ -416,8 +416,8 @@ static bool read_for(struct reader *r, struct ast_node *n) {
         return false;
     if (text_accept(&r->t, "by") && !text_int(&r->t, &n->step))
         return false;
-    if (n->step < 1)
-        return text_error(&r->t, "the step of a loop must be positive");
+    if (n->step < 1 || n->step > INT32_MAX)
+        return text_error(&r->t, "the step of a loop must be 1 to %d", INT32_MAX);
     n->parallel = text_accept(&r->t, "parallel");
     int locals = r->scope.len;
     declare(r, n->name, DTYPE_INDEX);

@@ -88,7 +88,7 @@ static const struct {
     {HEAD "b1[0] = b2[0]", "t.ast:4: error: unknown array 'b2'"},
     {HEAD "b1[0] = c0", "t.ast:4: error: unknown name 'c0'"},
     {HEAD "b1[0] = 1i32", "t.ast:4: error:"},
-    {HEAD "for c0 = 0..4 by 0 { }", "t.ast:4: error: the step of a loop must be positive"},
+    {HEAD "for c0 = 0..4 by 0 { }", "t.ast:4: error: the step of a loop must be 1 to 2147483647"},
     {HEAD "for c0 = 0..4 { for c0 = 0..2 { } }", "t.ast:4: error: the name c0 is in use"},
     {HEAD "{", "t.ast:4: error: expected a name, found '{'"},
     {HEAD "set s0 = 1.0", "t.ast:4: error: s0 is not declared"},
