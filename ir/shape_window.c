@@ -68,12 +68,10 @@ static int64_t window_dim(const struct window *w, int d, enum auto_pad mode, boo
     if (mode == PAD_VALID)
         pad[0] = pad[1] = 0;
     int64_t room = in + pad[0] + pad[1] - span;
-    if (room < 0)
+    int64_t out = floor_div(ceiling ? room + stride - 1 : room, stride) + 1;
+    if (out < 1)
         return -1;
-    if (!ceiling)
-        return room / stride + 1;
-    int64_t out = (room + stride - 1) / stride + 1;
-    return (out - 1) * stride >= in + pad[0] ? out - 1 : out;
+    return ceiling && (out - 1) * stride >= in + pad[0] ? out - 1 : out;
 }
 
 /* Fills pads and outputs; the first dimension that does not fit, or -1. */
