@@ -239,6 +239,8 @@ void plain_count(struct plain *n, const struct stmt *s) {
     if (!reduce || reduce->func != FUNC_ADD)
         return;
     const struct expr *body = reduce->arg[0];
+    while (body->kind == EXPR_GUARD || body->kind == EXPR_CAST)
+        body = body->arg[0];
     if (body->kind != EXPR_FUNC || body->func != FUNC_MUL || !has_load(body->arg[0]) ||
         !has_load(body->arg[1]))
         return;

@@ -122,17 +122,19 @@ START_TEST(macs_are_counted) {
     struct bench b;
     struct program p;
     bench_start(&b);
-    program_read(&p, &b,
-                 "loops \"macs\"\nsymbol N max 7\ninput a0: f32[N,5]\ninput a1: f32[5,3]\ntemp "
-                 "a2: f32[7,3]\n"
-                 "output a3: f32[3]\n"
-                 "S0[i,j: N,3]: a2[i,j] = reduce(add, [k: 5], a0[i,k] * (a1[k,j] if 0 <= k < 4 "
-                 "else 0.0))\n"
-                 "S1[j: 3]: a3[j] = reduce(add, [k: 5], a1[k,j] * 2.0)\n"
-                 "S2[j: 3]: a3[j] = reduce(max, [k: 5], a1[k,j] * a1[k,j])\n"
-                 "seq t: 4 { S3[j: 3]: a3[j] = reduce(add, [k: 2], a1[k,j] * a1[k+1,j]) }\n",
-                 "");
-    ck_assert_uint_eq(p.ast->macs, 7 * 3 * 5 + 4 * 3 * 2);
+    program_read(
+        &p, &b,
+        "loops \"macs\"\nsymbol N max 7\ninput a0: f32[N,5]\ninput a1: f32[5,3]\ntemp "
+        "a2: f32[7,3]\n"
+        "output a3: f32[3]\n"
+        "S0[i,j: N,3]: a2[i,j] = reduce(add, [k: 5], a0[i,k] * (a1[k,j] if 0 <= k < 4 "
+        "else 0.0))\n"
+        "S1[j: 3]: a3[j] = reduce(add, [k: 5], a1[k,j] * 2.0)\n"
+        "S2[j: 3]: a3[j] = reduce(max, [k: 5], a1[k,j] * a1[k,j])\n"
+        "seq t: 4 { S3[j: 3]: a3[j] = reduce(add, [k: 2], a1[k,j] * a1[k+1,j]) }\n"
+        "S4[j: 3]: a3[j] = reduce(add, [k: 5], (a1[k,j] * a1[k,0] if 1 <= k < 5 else 0.0))\n",
+        "");
+    ck_assert_uint_eq(p.ast->macs, 7 * 3 * 5 + 4 * 3 * 2 + 3 * 5);
     program_free(&p);
     bench_end(&b);
 }
