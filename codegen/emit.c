@@ -429,11 +429,34 @@ static void put_arena_base(struct emit *em) {
         put_line(em, "unsigned char *const mem = arena;");
 }
 
+/* Stores of packed elements leave the rest of a byte alone: what is left of an output's last
+ * byte is cleared first. */
+static void clear_last_byte(struct emit *em, int k) {
+    struct arena *a = &em->arena;
+    const struct buffer *b = &em->ast->buffers.data[k];
+    int64_t n, bits = dtype_info(b->dtype)->bits;
+    bool whole = bits >= 8 || (expr_as_int(b->elements, &n) && n * bits % 8 == 0);
+    if (b->kind != BUFFER_OUTPUT || b->alias >= 0 || whole)
+        return;
+    const struct expr *last = expr_2(a, FUNC_SUB, b->elements, expr_index(a, 1));
+    put_indent(em);
+    if (!expr_as_int(b->elements, &n)) {
+        put(em, "if (");
+        emit_index_relation(em, b->elements, ">", expr_index(a, 0), C_ANY);
+        put(em, ") ");
+    }
+    putf(em, "%s[", em->buffer_c[k]);
+    emit_expr(em, expr_2(a, FUNC_DIV, last, expr_index(a, 8 / bits)), C_ANY);
+    put(em, "] = 0; /* unused bits */\n");
+}
+
 /* The statements of the run function; an index that was out of range ends it after the
  * statement that met it. */
 static void put_run_body(struct emit *em) {
     const struct ast_list *body = &em->ast->body;
     struct declare d = {em, arena_array(&em->arena, bool, em->ast->buffers.len)};
+    for (int k = 0; k < em->ast->buffers.len; k++)
+        clear_last_byte(em, k);
     for (const struct ast_node *n = body->first; n; n = n->next) {
         ast_walk_buffers(n, declare_temporary, &d);
         em->fn.checks = false;

@@ -489,6 +489,12 @@ static const char *const programs[] = {
     "output b3: u2[9] \"s\" [9]\n"
     "nest \"\" { for i = 0..7 { b2[6 - i] = b0[i] } }\n"
     "nest \"\" { for i = 0..9 { b3[i] = b1[8 - i] } }\n",
+    /* … of a symbolic number */
+    "ast \"t\"\n"
+    "symbol N max 5\n"
+    "input b0: u4[N] \"x\" [N]\n"
+    "output b1: u4[N] \"r\" [N]\n"
+    "nest \"\" { for i = 0..N { b1[N - 1 - i] = b0[i] } }\n",
     /* a tile with a tail */
     "ast \"t\"\n"
     "input b0: f32[35] \"x\" [5,7]\n"
@@ -551,6 +557,17 @@ static void fill_input(const struct buffer *b, void *data) {
                                   (union scalar){.f = 0.75 * (double)(k * 7 % 11) - 3.0}));
 }
 
+/* Poison, but for what is left of a packed output's last byte: that is 0. The symbols of these
+ * programs are 3. */
+static void poison_output(const struct buffer *b, void *data, int64_t bytes) {
+    int64_t n, bits = dtype_info(b->dtype)->bits;
+    if (!expr_as_int(b->elements, &n))
+        n = 3;
+    memset(data, 0xAA, (size_t)bytes);
+    if (bits < 8 && n * bits % 8 != 0)
+        ((unsigned char *)data)[n * bits / 8] = 0;
+}
+
 /* Runs the interpreter on inputs appended to `in`; its outputs are appended to `want`. */
 static int interpret(struct program *p, struct str *in, struct str *want) {
     const struct ast *a = p->ast;
@@ -562,7 +579,8 @@ static int interpret(struct program *p, struct str *in, struct str *want) {
         if (b->kind != BUFFER_INPUT && b->kind != BUFFER_OUTPUT)
             continue;
         data[k] = arena_alloc(&p->arena, (size_t)bytes[k]);
-        memset(data[k], 0xAA, (size_t)bytes[k]);
+        if (b->kind == BUFFER_OUTPUT)
+            poison_output(b, data[k], bytes[k]);
         if (b->kind == BUFFER_INPUT) {
             fill_input(b, data[k]);
             str_add_len(in, data[k], (size_t)bytes[k]);
