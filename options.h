@@ -12,6 +12,7 @@ struct option_list {
 struct options {
     const char *input; // model or dump; NULL: none given
     int opt_level;
+// clang-format off
 #define FIELD_TEXT(field)  const char *field;
 #define FIELD_FLAG(field)  bool field;
 #define FIELD_LIST(field)  struct option_list field;
@@ -19,6 +20,7 @@ struct options {
 #define FIELD_LATER(field) // none
 #define OPTION(kind, name, argument, field, initial, help) FIELD_##kind(field)
 #include "options.def"
+// clang-format on
 #undef FIELD_TEXT
 #undef FIELD_FLAG
 #undef FIELD_LIST
@@ -26,7 +28,8 @@ struct options {
 #undef FIELD_LATER
 };
 
-/* Reads the command line; lists live in a. False after printing what is wrong with it to standard error. */
+/* Reads the command line; lists live in a. False after printing what is wrong with it to
+ * standard error. */
 bool options_read(struct options *o, struct arena *a, int argc, char **argv);
 void options_help(struct str *s);
 /* One line `nncc: error: …` on standard error; returns false. */
