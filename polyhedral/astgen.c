@@ -22,11 +22,6 @@ struct astgen {
 
 /* ---- reductions ---- */
 
-/* The parameter of a small build that stands for the statement's iterator k. */
-static const char *parameter(struct astgen *g, int k) {
-    return arena_printf(&g->plain.scratch, "outer_%d", k);
-}
-
 struct small {
     struct astgen *gen;
     struct shrink_request request;
@@ -34,23 +29,41 @@ struct small {
     isl_ast_node *node;
 };
 
+/* The parameter of a small build that stands for the statement's iterator k. */
+static const char *parameter(struct astgen *g, int k) {
+    return arena_printf(&g->plain.scratch, "outer_%d", k);
+}
+
+static __isl_give isl_set *to_parameters(struct astgen *g, __isl_take isl_set *set) {
+    unsigned n = (unsigned)g->stmt->num_dims, symbols = (unsigned)g->poly->loops->symbols.len;
+    for (unsigned k = 0; k < n; k++)
+        set = isl_set_set_dim_name(set, isl_dim_set, k, parameter(g, (int)k));
+    return isl_set_move_dims(set, isl_dim_param, symbols, isl_dim_set, 0, n);
+}
+
+/* Both without the parameters that the range does not depend on: isl's work grows with each. */
+static void drop_unused(struct astgen *g, isl_set **range, isl_set **context) {
+    isl_set *known = isl_set_params(isl_set_copy(*context));
+    isl_set *rest = isl_set_gist_params(isl_set_copy(*range), known);
+    for (int k = g->stmt->num_dims - 1; k >= 0; k--) {
+        unsigned at = (unsigned)(g->poly->loops->symbols.len + k);
+        if (isl_set_involves_dims(rest, isl_dim_param, at, 1) != isl_bool_false)
+            continue;
+        *range = isl_set_project_out(*range, isl_dim_param, at, 1);
+        *context = isl_set_project_out(*context, isl_dim_param, at, 1);
+    }
+    isl_set_free(rest);
+}
+
 static void build_small(void *user) {
     struct small *x = user;
     struct astgen *g = x->gen;
-    int n = g->stmt->num_dims;
-    int num = g->poly->loops->symbols.len;
     x->range = shrink_range(g->poly, g->stmt, &x->request);
     if (!x->range)
         return;
-    for (int k = 0; k < n; k++)
-        x->range = isl_set_set_dim_name(x->range, isl_dim_set, (unsigned)k, parameter(g, k));
-    isl_set *context = isl_set_reset_tuple_id(isl_set_copy(g->stmt->domain));
-    for (int k = 0; k < n; k++)
-        context = isl_set_set_dim_name(context, isl_dim_set, (unsigned)k, parameter(g, k));
-    context =
-        isl_set_move_dims(context, isl_dim_param, (unsigned)num, isl_dim_set, 0, (unsigned)n);
-    isl_set *domain = isl_set_move_dims(isl_set_copy(x->range), isl_dim_param, (unsigned)num,
-                                        isl_dim_set, 0, (unsigned)n);
+    isl_set *domain = to_parameters(g, isl_set_copy(x->range));
+    isl_set *context = to_parameters(g, isl_set_reset_tuple_id(isl_set_copy(g->stmt->domain)));
+    drop_unused(g, &domain, &context);
     domain = isl_set_set_tuple_name(domain, "step");
     isl_multi_aff *id = isl_multi_aff_identity_on_domain_space(isl_set_get_space(domain));
     id = isl_multi_aff_reset_tuple_id(id, isl_dim_out);
@@ -193,6 +206,13 @@ static __isl_give isl_union_set *half(__isl_keep isl_schedule_node *sequence, in
     return all;
 }
 
+static bool is_empty(__isl_keep isl_schedule *schedule) {
+    isl_union_set *domain = isl_schedule_get_domain(schedule);
+    bool empty = isl_union_set_is_empty(domain) == isl_bool_true;
+    isl_union_set_free(domain);
+    return empty;
+}
+
 /* A sequence at the top of the tree is cut in two: isl's work grows with the square of its
  * length.
  */
@@ -206,6 +226,10 @@ static void split(void *user) {
             isl_schedule_intersect_domain(isl_schedule_copy(x->schedule), half(top, 0, n / 2));
         x->rest =
             isl_schedule_intersect_domain(isl_schedule_copy(x->schedule), half(top, n / 2, n));
+    }
+    if (x->first && (is_empty(x->first) || is_empty(x->rest))) { // the same once more
+        x->first = isl_schedule_free(x->first);
+        x->rest = isl_schedule_free(x->rest);
     }
     isl_schedule_node_free(top);
 }
@@ -252,6 +276,10 @@ static void build_nests(struct astgen *g, struct ast_list *to, __isl_keep isl_as
 static void build_schedule(struct astgen *g, struct ast_list *to,
                            __isl_take isl_schedule *schedule) {
     struct nest_build x = {.gen = g, .schedule = schedule};
+    if (is_empty(schedule)) {
+        isl_schedule_free(schedule);
+        return;
+    }
     bool done = poly_try(g->poly, (struct loc){0}, "the parts of a schedule", split, &x);
     if (done && x.first && x.rest) {
         build_schedule(g, to, x.first);

@@ -59,9 +59,11 @@ static void schedule_region(void *user) {
     struct poly *p = j->poly;
     int *stmts = arena_array(&p->arena, int, p->stmts.len), num = 0;
     for (int k = 0; k < p->stmts.len; k++)
-        if (p->stmts.data[k]->region == j->region)
+        if (p->stmts.data[k]->region == j->region &&
+            isl_set_is_empty(p->stmts.data[k]->domain) != isl_bool_true)
             stmts[num++] = k;
-    p->schedules.data[j->region] = sequence(p, stmts, num);
+    p->schedules.data[j->region] =
+        num ? sequence(p, stmts, num) : isl_schedule_empty(poly_space(p, 0));
 }
 
 void poly_schedule(struct poly *p) {
