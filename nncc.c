@@ -250,7 +250,7 @@ static bool check_combination(struct job *j) {
     if (!o->input)
         return usage_error("no model given");
     if (o->check && (o->output || o->emit || o->stop || o->verify))
-        return usage_error("--check writes no output: leave out the other");
+        return usage_error("--check writes nothing: leave out -o, --emit, --stop and --verify");
     if (o->verify && j->pipe.stop)
         return usage_error("--verify runs the whole program: leave out --stop and --emit");
     if (!o->output && !o->check && !o->verify && !o->emit && !o->stop && !o->dump)
@@ -431,7 +431,7 @@ static bool same_file(const char *a, const char *b) {
 static bool paths_differ(const struct output *out, int n, const char *input) {
     for (int i = 0; i < n; i++) {
         if (same_file(out[i].path, input))
-            return usage_error("%s is the input", out[i].path);
+            return usage_error("the output %s is the input", out[i].path);
         for (int k = 0; k < i; k++)
             if (same_file(out[i].path, out[k].path))
                 return usage_error("two outputs in %s", out[i].path);

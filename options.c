@@ -53,6 +53,11 @@ static void add_to_list(struct option_list *list, const char *value, struct aren
     list->item[list->count++] = value;
 }
 
+/* What stands between an option and its value where the table and messages show them. */
+static const char *between(const struct option *row) {
+    return !*row->argument ? "" : strlen(row->name) > 2 ? "=" : " ";
+}
+
 /* What is left of the command line. */
 struct words {
     char **argv;
@@ -67,7 +72,8 @@ static bool read_value(const struct option *row, struct words *w, const char *wo
     if (!*row->argument)
         return !equals || usage_error("%s takes no value", row->name);
     if (!equals && w->next == w->argc)
-        return usage_error("%s needs a value: %s=%s", row->name, row->name, row->argument);
+        return usage_error("%s needs a value: %s%s%s", row->name, row->name, between(row),
+                           row->argument);
     *value = equals ? equals + 1 : w->argv[w->next++];
     return true;
 }
@@ -122,9 +128,8 @@ bool options_read(struct options *o, struct arena *a, int argc, char **argv) {
 
 static void help_row(struct str *s, const struct option *row) {
     enum { COLUMN = 34 };
-    const char *between = !*row->argument ? "" : strlen(row->name) > 2 ? "=" : " ";
     size_t start = s->len;
-    str_addf(s, "  %s%s%s", row->name, between, row->argument);
+    str_addf(s, "  %s%s%s", row->name, between(row), row->argument);
     size_t width = s->len - start;
     if (width >= COLUMN)
         str_add(s, "\n");
