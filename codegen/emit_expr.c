@@ -213,6 +213,18 @@ static bool compare_answers(const struct expr *e, bool *answer) {
            (limit_answers(swapped(e->func), x->dtype, x, answer) && !expr_has_check(y));
 }
 
+/* x + -2.0f as x - 2.0f, which is the same. */
+static const struct expr *without_negative(struct emit *em, const struct expr *e) {
+    if (e->func != FUNC_ADD || !dtype_is_float(e->dtype) || e->arg[1]->kind != EXPR_CONST)
+        return e;
+    double v = e->arg[1]->value.f;
+    if (!signbit(v) || !isfinite(v))
+        return e;
+    const struct expr *c = expr_float(&em->arena, e->dtype, -v);
+    const struct expr *sub = expr_2(&em->arena, FUNC_SUB, e->arg[0], c);
+    return sub->kind == EXPR_FUNC ? sub : e;
+}
+
 static void emit_func(struct emit *em, const struct expr *e, int min) {
     bool answer, compare = func_info(e->func)->rule == RULE_COMPARE;
     const struct expr *operand = e->arg[func_info(e->func)->rule == RULE_SELECT];
@@ -221,7 +233,7 @@ static void emit_func(struct emit *em, const struct expr *e, int min) {
     else if (compare && compare_answers(e, &answer))
         put(em, answer ? "1" : "0");
     else
-        emit_template(em, e, min, operand->dtype);
+        emit_template(em, without_negative(em, e), min, operand->dtype);
 }
 
 /* ---- conversions ---- */

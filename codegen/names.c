@@ -139,7 +139,7 @@ void literal_put(struct str *s, const void *data, size_t len) {
     const unsigned char *in = data;
     char text[4 * 256], *p = text;
     for (size_t i = 0; i < len; i++) {
-        bool digit_follows = i + 1 < len && in[i + 1] >= '0' && in[i + 1] <= '9';
+        bool digit_follows = i + 1 < len && in[i + 1] >= '0' && in[i + 1] <= '7';
         p = put_byte(p, in[i], i > 0 ? in[i - 1] : 0, digit_follows);
         if (p > text + sizeof text - 4) {
             str_add_len(s, text, (size_t)(p - text));
