@@ -360,7 +360,18 @@ static const void *eval_kind(struct run *r, const struct code *e, void *out, int
     return NULL;
 }
 
+static const void *eval_cached(struct run *r, const struct code *e) {
+    struct cache *c = e->cache;
+    if (c->block != r->block) {
+        eval_func(r, e, c->lanes, r->lanes, NULL); // memory has no part in it: no mask
+        c->block = r->block;
+    }
+    return c->lanes;
+}
+
 const void *eval(struct run *r, const struct code *e, void *out, int n, const uint8_t *mask) {
+    if (e->cache && n == r->lanes)
+        return eval_cached(r, e);
     if (n == 1 || e->varying || e->kind == CODE_CONST)
         return eval_kind(r, e, out, n, n == 1 ? NULL : mask);
     const void *one = eval_kind(r, e, out, 1, NULL);

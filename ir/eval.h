@@ -13,6 +13,7 @@ struct run {
     int64_t *elements;  // [buffers], at the symbols' values
     int64_t *slots;     // iterators and symbols
     int lanes;          // of the block at hand; 1 outside
+    int64_t block;      // its number in the run, from 1
     vec(void *) temps;  // lanes for operands, used as a stack
     int num_temps;      // in use
     bool index_error;   // a check failed

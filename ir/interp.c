@@ -100,6 +100,7 @@ static int run_blocks(struct run *r, const struct step *s,
         shape[l->split] = left < l->chunk ? left : l->chunk;
         *v = l->lo[l->split] + at * l->loops[l->split].step;
         r->lanes = (int)(whole * shape[l->split]);
+        r->block++;
         patterns_set(r, l, shape);
         int error = block(r, s);
         if (error)

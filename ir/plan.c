@@ -149,6 +149,7 @@ static const struct code *compile_affine(struct planner *p, const struct expr *e
     c->num_terms = f.n;
     for (int i = 0; i < f.n; i++) {
         const struct slot *s = &p->slots.data[f.terms[i].slot];
+        c->inner = c->inner || s->kind == SLOT_INNER;
         if (s->kind != SLOT_LANE || f.terms[i].coef == 0)
             continue;
         if (!c->varying) {
@@ -176,6 +177,7 @@ static const struct code *compile_var(struct planner *p, const struct expr *e) {
     struct code *c = new_code(p, CODE_LOCAL, e->dtype);
     c->local = find_name(p, e->name)->local;
     c->varying = c->local->lanes != NULL;
+    c->inner = true;
     return c;
 }
 
@@ -206,6 +208,21 @@ static enum code_kind kind_of(const struct expr *e) {
     return kinds[e->kind];
 }
 
+/* What its arguments and its kind say of an expression. */
+static void add_traits(struct planner *p, struct code *c) {
+    c->lazy = c->kind == CODE_FUNC && c->func == FUNC_CHECK;
+    c->inner = c->lazy || c->kind == CODE_LOAD || c->kind == CODE_REDUCE;
+    for (int k = 0; k < c->n; k++) {
+        c->varying = c->varying || c->arg[k]->varying;
+        c->lazy = c->lazy || c->arg[k]->lazy;
+        c->inner = c->inner || c->arg[k]->inner;
+    }
+    if (c->kind != CODE_FUNC || c->dtype != DTYPE_INDEX || !c->varying || c->inner)
+        return;
+    c->cache = arena_new(p->arena, struct cache);
+    c->cache->lanes = arena_calloc(p->arena, LANES, sizeof *c->cache->lanes);
+}
+
 static const struct code *compile(struct planner *p, const struct expr *e) {
     const struct code *affine = e->dtype == DTYPE_INDEX ? compile_affine(p, e) : NULL;
     if (affine)
@@ -224,11 +241,7 @@ static const struct code *compile(struct planner *p, const struct expr *e) {
     else
         for (int k = 0; k < e->n; k++)
             c->arg[k] = compile(p, e->arg[k]);
-    c->lazy = e->kind == EXPR_FUNC && e->func == FUNC_CHECK;
-    for (int k = 0; k < e->n; k++) {
-        c->varying = c->varying || c->arg[k]->varying;
-        c->lazy = c->lazy || c->arg[k]->lazy;
-    }
+    add_traits(p, c);
     if (e->kind == EXPR_LOAD) {
         c->buffer = e->array;
         vec_push(p->arena, &p->loads, ((struct access){e->array, c->arg[0]}));

@@ -52,12 +52,19 @@ enum code_kind {
     CODE_REDUCE
 };
 
+/* Lanes of an index that stay the same while loops inside the lanes run. */
+struct cache {
+    int64_t block; // for which block of the run `lanes` were computed; 0: none yet
+    int64_t *lanes;
+};
+
 /* An expression: struct expr with names resolved. */
 struct code {
     enum code_kind kind;
     enum dtype dtype;
     bool varying; // may differ between lanes
     bool lazy;    // has a check inside: evaluated only in lanes that use it
+    bool inner;   // may change while the block stays: depends on inner loops, memory or scalars
     enum func func;
     const struct code **arg;
     int n;
@@ -68,6 +75,7 @@ struct code {
     const struct term *terms;
     int num_terms;
     struct pattern *pattern; // AFFINE that varies
+    struct cache *cache;     // FUNC that is an index and varies, but is not `inner`; else NULL
     const int *slots;        // REDUCE: its iterators
     const struct code **extents;
     int num_iters;

@@ -272,8 +272,11 @@ static int roll(struct dice *d, int n) {
     return (int)((d->state >> 33) % (uint64_t)n);
 }
 
-/* An index of 0 to 63: random coefficients, shifted inside. */
+/* An index of 0 to 63: random coefficients, shifted inside; some of them no longer affine. */
 static void random_index(struct dice *d, struct str *s) {
+    static const char *const ends[] = {"", "", "", "", ") / 2", ") % 5", " + j * 0, i + 9)"};
+    int end = roll(d, d->loops > 1 ? 7 : 6);
+    str_add(s, end == 6 ? "min(" : end >= 4 ? "(" : "");
     int64_t lo = 0, hi = 0, coef[6];
     static const int64_t coefs[] = {0, 0, 1, 1, 2, -1, 3, 8};
     for (int k = 0; k < d->loops; k++) {
@@ -287,6 +290,7 @@ static void random_index(struct dice *d, struct str *s) {
     for (int k = 0; k < d->loops; k++)
         if (coef[k])
             str_addf(s, " + (%lld)*%c", (long long)coef[k], 'i' + k);
+    str_add(s, ends[end]);
 }
 
 /* A load of b1 or b2, now and then guarded. */
