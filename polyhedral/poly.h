@@ -176,6 +176,12 @@ int depend_common(const struct poly_stmt *a, const struct poly_stmt *b);
 /* Pairs (instance of a, instance of b) where a runs before b in the text's order. */
 __isl_give isl_map *depend_before(const struct poly_stmt *a, const struct poly_stmt *b);
 
+/* ---- reuse.c ---- */
+
+/* Reports every read whose value may be gone: another element was written into its cell, or an
+ * output into the input whose storage it may share. */
+void reuse_check(struct poly *p);
+
 /* ---- schedule.c ---- */
 
 /* The statement of the region with this tuple name; NULL when there is none. */

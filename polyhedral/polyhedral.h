@@ -41,8 +41,9 @@ const struct loops *poly_loops(const struct poly *p);
 bool poly_bounds(struct poly *p);
 /* Computes the dependences and proves the source order: every element that is read was written
  * before, none is written twice (unless the t of an enclosing seq or while tells the writes
- * apart), every output is written. Reports what is not so; false after errors. Requires
- * poly_bounds. */
+ * apart), every output is written, no value is overwritten in its cell (of a layout that folds,
+ * of an input whose storage an output shares) before its last read. Reports what is not so;
+ * false after errors. Requires poly_bounds. */
 bool poly_depend(struct poly *p);
 
 /* The identity schedule: a sequence of the statements of each region (a run of statements

@@ -121,11 +121,32 @@ static struct poly_figures prove(struct bench *b, const char *text, bool *ok) {
     "call topk(a0; a1, a2; 1, 1, 8, 3, 1, 1) @ \"top\"\n"                                      \
     "S0[i: 3]: a3[i] = a1[0,i] + f32(a2[0,2 - i])\n"
 
+/* Two rows are kept of the state. */
+#define RING                                                                                   \
+    "loops \"ring\" file \"ring.onnx\"\n"                                                      \
+    "input a0: f32[5,4]\n"                                                                     \
+    "temp a1: f32[6,4] layout [0%2, 1]\n"                                                      \
+    "output a2: f32[4]\n"                                                                      \
+    "S0[i: 4]: a1[0,i] = 0.0\n"                                                                \
+    "seq t: 5 {\n"                                                                             \
+    "    S1[i: 4]: a1[t + 1,i] = a0[t,i] + reduce(max, [k: 4], a1[t,k])\n"                     \
+    "}\n"                                                                                      \
+    "S2[i: 4]: a2[i] = a1[5,i]\n"
+
+#define ALIAS                                                                                  \
+    "loops \"alias\" file \"alias.onnx\"\n"                                                    \
+    "input a0: f32[4,2]\n"                                                                     \
+    "temp a1: f32[4,2]\n"                                                                      \
+    "output a2: f32[8] alias a0\n"                                                             \
+    "S0[i,j: 4,2]: a1[i,j] = a0[3 - i,j]\n"                                                    \
+    "S1[i,j: 4,2]: a2[i * 2 + j] = a0[i,j] + a1[i,j]\n"
+
 static const struct {
     const char *text;
     int dependences, linear;
 } accepted[] = {
-    {NET, 6, 0}, {RNN, 7, 0}, {GATHER, 4, 0}, {VIEWS, 2, 1}, {BRANCH, 4, 0}, {CALL, 3, 0},
+    {NET, 6, 0},    {RNN, 7, 0},  {GATHER, 4, 0}, {VIEWS, 2, 1},
+    {BRANCH, 4, 0}, {CALL, 3, 0}, {RING, 4, 0},   {ALIAS, 2, 0},
 };
 
 START_TEST(right_programs_are_proven) {
@@ -211,6 +232,12 @@ static const struct {
      "branch.onnx: remark: missed: not proven: S3: that all it reads of a2 is written"},
     {"the other side's array", BRANCH, "a2[i] = 2.0", "a2[i] = a1[i]",
      "branch.onnx: error: S2: reads a1[0] before S0 writes it (at i=0)"},
+    {"ring one row short", RING, "0%2", "0%1",
+     "ring.onnx: error: S1: S1 may overwrite what it reads of a1 by writing a1 (at t=0, i=0)"},
+    {"read one round too late", RING, "a2[i] = a1[5,i]", "a2[i] = a1[3,i]",
+     "ring.onnx: error: S2: S1 may overwrite what it reads of a1 by writing a1 (at i=0)"},
+    {"overwritten through the alias", ALIAS, "a0[i,j] + a1[i,j]", "a0[i,1 - j] + a1[i,j]",
+     "alias.onnx: error: S1: S1 may overwrite what it reads of a0 by writing a2 (at i=0, j=0)"},
     {"before the call", CALL,
      "call topk(a0; a1, a2; 1, 1, 8, 3, 1, 1) @ \"top\"\n"
      "S0[i: 3]: a3[i] = a1[0,i] + f32(a2[0,2 - i])\n",
