@@ -641,6 +641,8 @@ static enum exit_code finish(struct job *j) {
     enum exit_code code = EXIT_DONE;
     if (j->pipe.stop)
         return write_text(j);
+    if (o->start && !arena_check(j->result.ast, &j->diag))
+        return EXIT_MODEL; // the plan may come from the dump
     if (o->verify)
         code = verify(j);
     if (code)

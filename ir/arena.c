@@ -371,6 +371,10 @@ bool arena_check(const struct ast *a, struct diag *d) {
         if (x->first >= 0 && (x->offset < 0 || x->offset + x->bytes > a->arena_bytes))
             diag_error(d, (struct loc){0}, "buffer %s lies outside the arena",
                        a->buffers.data[p.buffer_of[i]].name);
+        const struct buffer *b = &a->buffers.data[p.buffer_of[i]];
+        int unit = dtype_info(b->dtype)->bits / 8;
+        if (x->first >= 0 && unit > 1 && (x->offset % unit || a->arena_align % unit))
+            diag_error(d, (struct loc){0}, "buffer %s is not aligned to its elements", b->name);
         for (int j = 0; j < i; j++)
             check_pair(&p, i, j, d);
     }
