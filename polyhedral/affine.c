@@ -38,8 +38,6 @@ static bool is_clamp(const struct expr *e) {
 
 /* ---- what is affine ---- */
 
-static bool is_affine_condition(const struct affine *s, const struct expr *e);
-
 static bool is_affine_function(const struct affine *s, const struct expr *e) {
     int64_t v;
     switch (e->func) {
@@ -58,7 +56,7 @@ static bool is_affine_function(const struct affine *s, const struct expr *e) {
     case FUNC_MOD:
         return expr_as_int(e->arg[1], &v) && v > 0 && affine_is(s, e->arg[0]);
     case FUNC_SELECT:
-        return is_affine_condition(s, e->arg[0]) && affine_is(s, e->arg[1]) &&
+        return affine_is_condition(s, e->arg[0]) && affine_is(s, e->arg[1]) &&
                affine_is(s, e->arg[2]);
     case FUNC_CLAMP:
     case FUNC_CHECK:
@@ -81,14 +79,14 @@ static bool is_comparison(const struct expr *e) {
     return e->kind == EXPR_FUNC && func_info(e->func)->rule == RULE_COMPARE;
 }
 
-static bool is_affine_condition(const struct affine *s, const struct expr *e) {
+bool affine_is_condition(const struct affine *s, const struct expr *e) {
     if (e->kind == EXPR_CONST)
         return true;
     if (is_comparison(e))
         return affine_is(s, e->arg[0]) && affine_is(s, e->arg[1]);
     bool ok = e->kind == EXPR_FUNC && func_info(e->func)->rule == RULE_LOGIC;
     for (int k = 0; k < e->n && ok; k++)
-        ok = is_affine_condition(s, e->arg[k]);
+        ok = affine_is_condition(s, e->arg[k]);
     return ok;
 }
 
@@ -259,7 +257,7 @@ __isl_give isl_set *affine_condition(const struct affine *s, const struct expr *
         isl_space_free(space);
         return affine_condition(s, e->arg[0], !truth);
     }
-    if (is_comparison(e) && is_affine_condition(s, e)) {
+    if (is_comparison(e) && affine_is_condition(s, e)) {
         isl_space_free(space);
         return comparison(s, e, truth);
     }

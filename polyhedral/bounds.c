@@ -79,8 +79,9 @@ static void check_access(struct poly *p, const struct poly_stmt *s, struct poly_
     const char *name = p->loops->arrays.data[a->array].name;
     x.box = storage_box(p, a->array);
     bool done = poly_try(p, poly_loc(s), "the bounds of an access", prove, &x);
-    a->inside = done && x.inside == isl_bool_true && a->exact;
-    if (!done)
+    bool known = storage_is_affine(p, a->array);
+    a->inside = done && known && x.inside == isl_bool_true && a->exact;
+    if (!done || !known || (x.inside == isl_bool_false && a->vague))
         poly_unproven(p, poly_loc(s), "%s: that %s is inside", poly_called(s), name);
     else if (x.inside == isl_bool_false &&
              (!poly_try(p, poly_loc(s), "an example", find_example, &x) || !x.example))

@@ -382,7 +382,7 @@ static void check_read(struct uses *u, const struct use *read) {
     if (is_covered(u, read))
         return;
     bool done = poly_try(p, poly_loc(read->s), "that a read is written", cover, &c);
-    bool exact = read->a->exact && !p->storage[u->root].opaque;
+    bool exact = read->a->exact && !read->a->vague && !p->storage[u->root].opaque;
     if (done && c.example && exact)
         report_missing(&c);
     else if (!done || c.example || isl_map_is_empty(c.uncertain) != isl_bool_true)

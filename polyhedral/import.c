@@ -93,6 +93,10 @@ static void find_dimensions(struct builder *b) {
         add_values(b, st->index[d]);
     s->num_ext = b->names.len;
     s->dims = b->names.data;
+    s->exact = true;
+    struct affine a = affine_of(b);
+    for (int k = 0; k < all; k++)
+        s->exact &= affine_is(&a, iters[k]->extent);
 }
 
 /* 0 <= each < its extent, for the first n of the extended domain. */
@@ -197,6 +201,13 @@ static void make_coarse(struct builder *b, struct poly_access *a) {
     a->map = root_map(b, a);
 }
 
+/* Is the condition over-approximated by affine_condition or affine_within? */
+static bool is_vague(const struct affine *s, const struct condition *c) {
+    if (!c->lo)
+        return !affine_is_condition(s, c->e);
+    return !affine_is(s, c->e) || !affine_is(s, c->lo) || !affine_is(s, c->hi);
+}
+
 static void add_access(struct builder *b, int array, const struct expr *const *index,
                        bool write) {
     struct poly *p = b->poly;
@@ -209,7 +220,10 @@ static void add_access(struct builder *b, int array, const struct expr *const *i
         a.must &= affine_is(&s, index[d]);
         s.num_names = b->names.len;
     }
-    a.must &= a.exact && !p->storage[root].opaque;
+    a.vague = !b->s->exact;
+    for (int k = 0; k < b->around.len; k++)
+        a.vague |= is_vague(&s, &b->around.data[k]);
+    a.must &= a.exact && !a.vague && !p->storage[root].opaque;
     struct access_job j = {b, &a};
     if (!poly_try(p, poly_loc(b->s), "an access", make_access, &j))
         make_coarse(b, &a);

@@ -30,6 +30,7 @@ struct poly_access {
     bool write;
     bool exact;   // every index is affine; else one that is not stands for any inside
     bool must;    // a write: writes all of `map`; else only some of it may be written
+    bool vague;   // `ext` is more than where it happens: a failed proof says nothing
     bool inside;  // proven to lie in the array (poly_bounds)
     isl_map *ext; // extended domain -> index
     isl_map *map; // domain -> coordinates of the root
@@ -63,6 +64,7 @@ struct poly_stmt {
     int region;              // or -1
     const char *const *dims; // names of the extended domain
     int num_dims, num_ext;   // of the domain, of the extended domain
+    bool exact; // no extent of the extended domain is left out for not being affine
     isl_set *domain;
     vec(struct poly_access) accesses;
 };
@@ -147,6 +149,8 @@ struct affine {
 
 /* Does e have an exact affine form (with floor, mod, min, max, select)? */
 bool affine_is(const struct affine *s, const struct expr *e);
+/* The same for a condition. */
+bool affine_is_condition(const struct affine *s, const struct expr *e);
 /* That form; requires affine_is. */
 __isl_give isl_pw_aff *affine_index(const struct affine *s, const struct expr *e);
 /* Where the condition e may be `truth`: exact for what is affine, everywhere for what is not.
@@ -163,6 +167,8 @@ __isl_give isl_set *affine_constrain(const struct affine *s, __isl_take isl_set 
 
 /* Storage of all arrays, and the place of each view in it. */
 void storage_import(struct poly *p);
+/* Is every extent affine? If not, storage_box has no upper bound there. */
+bool storage_is_affine(const struct poly *p, int array);
 /* The box of array's index. */
 __isl_give isl_set *storage_box(const struct poly *p, int array);
 /* `a3[0,2]` for an element in coordinates of its root. */

@@ -115,12 +115,16 @@ static void prove(void *user) {
     isl_map_free(bad);
 }
 
+static bool is_sure(const struct reuse *x) {
+    return x->read->exact && !x->read->vague && x->overwrite->must;
+}
+
 static void check_pair(struct reuse *x) {
     struct poly *p = x->poly;
     const char *mine = p->loops->arrays.data[x->read->root].name;
     const char *theirs = p->loops->arrays.data[x->overwrite->root].name;
     bool done = poly_try(p, poly_loc(x->reader), "that storage is free", prove, x);
-    if (!done || (x->safe == isl_bool_false && !(x->read->exact && x->overwrite->exact)))
+    if (!done || (x->safe == isl_bool_false && !is_sure(x)))
         poly_unproven(p, poly_loc(x->reader),
                       "%s: that %s does not overwrite what it reads of %s",
                       poly_called(x->reader), poly_called(x->other), mine);

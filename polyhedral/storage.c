@@ -140,6 +140,15 @@ static __isl_give isl_map *place_of(const struct poly *p, int array, const struc
     return isl_map_intersect_domain(map, storage_box(p, array));
 }
 
+bool storage_is_affine(const struct poly *p, int array) {
+    const struct array *a = array_of(p, array);
+    struct affine s = {.poly = p, .num_names = a->rank, .first_value = 0};
+    bool ok = true;
+    for (int d = 0; d < a->rank; d++)
+        ok &= affine_is(&s, a->extent[d]);
+    return ok;
+}
+
 __isl_give isl_set *storage_box(const struct poly *p, int array) {
     const struct array *a = array_of(p, array);
     isl_set *box = isl_set_universe(poly_space(p, a->rank));

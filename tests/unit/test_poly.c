@@ -238,6 +238,10 @@ static const struct {
      "ring.onnx: error: S2: S1 may overwrite what it reads of a1 by writing a1 (at i=0)"},
     {"overwritten through the alias", ALIAS, "a0[i,j] + a1[i,j]", "a0[i,1 - j] + a1[i,j]",
      "alias.onnx: error: S1: S1 may overwrite what it reads of a0 by writing a2 (at i=0, j=0)"},
+    {"only data keeps it inside", GATHER, "i < N - 1 ?", "a1[0,0] > 0.0 ?",
+     "gather.onnx: remark: missed: not proven: S2: that a2 is inside"},
+    {"an extent that is a product", GATHER, "output a4: f32[N]\n", "output a4: f32[N * N]\n",
+     "nncc: remark: missed: not proven: the end: that a4 is inside"},
     {"before the call", CALL,
      "call topk(a0; a1, a2; 1, 1, 8, 3, 1, 1) @ \"top\"\n"
      "S0[i: 3]: a3[i] = a1[0,i] + f32(a2[0,2 - i])\n",
