@@ -107,30 +107,30 @@ static struct lane_place place_of_lanes(struct run *r, int buffer, int64_t *at, 
     return (struct lane_place){.at = at};
 }
 
-struct lane_place eval_place(struct run *r, const struct code *index, int buffer, int64_t *at,
-                             int n, const uint8_t *mask) {
-    if (n == 1 || !index->varying) {
-        int64_t k = eval_index(r, index);
-        check_inside(r, buffer, k);
+struct lane_place eval_place(struct run *r, const struct access *a, int64_t *at, int n,
+                             const uint8_t *mask) {
+    if (n == 1 || !a->index->varying) {
+        int64_t k = eval_index(r, a->index);
+        check_inside(r, a->buffer, k);
         return (struct lane_place){.base = k};
     }
-    if (index->kind == CODE_AFFINE) {
-        const struct pattern *p = index->pattern;
-        int64_t base = affine_base(r, index);
-        if (base + p->min >= 0 && base + p->max < r->elements[buffer])
+    if (a->index->kind == CODE_AFFINE) {
+        const struct pattern *p = a->index->pattern;
+        int64_t base = affine_base(r, a->index);
+        if (base + p->min >= 0 && base + p->max < r->elements[a->buffer])
             return (struct lane_place){base, p->stride, p->strided ? NULL : p->at};
     }
-    const int64_t *lanes = eval(r, index, at, n, mask);
+    const int64_t *lanes = eval(r, a->index, at, n, mask);
     if (lanes != at)
         memcpy(at, lanes, (size_t)n * sizeof *at);
-    return place_of_lanes(r, buffer, at, n, mask);
+    return place_of_lanes(r, a->buffer, at, n, mask);
 }
 
 static const void *eval_load(struct run *r, const struct code *e, void *out, int n,
                              const uint8_t *mask) {
     int64_t *at = temp_push(r);
-    struct lane_place place = eval_place(r, e->arg[0], e->buffer, at, n, mask);
-    lanes_load(e->dtype, out, r->data[e->buffer], &place, n);
+    struct lane_place place = eval_place(r, &e->access, at, n, mask);
+    lanes_load(e->dtype, out, r->data[e->access.buffer], &place, n);
     temp_pop(r);
     return out;
 }
@@ -209,21 +209,21 @@ static enum share guard_lanes(struct run *r, const struct code *e, uint8_t *m, i
     return any(m, n) ? SOME : NONE;
 }
 
-/* arg[0] where m is set, arg[1] in the other lanes of the mask; neither is evaluated in vain.
- */
+/* arg[0] in the lanes of masks[0], arg[1] in the other lanes of masks[1]; neither is evaluated
+ * in vain. */
 static const void *eval_either(struct run *r, const struct code *const *arg, void *out,
-                               const uint8_t *m, int n, const uint8_t *mask) {
+                               const uint8_t *const *masks, int n) {
     uint8_t *other = temp_push(r);
     void *lanes = temp_push(r);
     const void *ab[2] = {NULL, arg[1]->lanes}; // a constant has its lanes already
-    if (any(m, n))
-        ab[0] = eval(r, arg[0], out, n, m);
+    if (any(masks[0], n))
+        ab[0] = eval(r, arg[0], out, n, masks[0]);
     if (!ab[1]) {
-        mask_where(other, m, false, mask, n);
+        mask_where(other, masks[0], false, masks[1], n);
         ab[1] = any(other, n) ? eval(r, arg[1], lanes, n, other) : ab[0];
     }
     ab[0] = ab[0] ? ab[0] : ab[1];
-    lanes_blend(rep_of(arg[0]->dtype), out, m, ab, n);
+    lanes_blend(rep_of(arg[0]->dtype), out, masks[0], ab, n);
     r->num_temps -= 2;
     return out;
 }
@@ -232,8 +232,9 @@ static const void *eval_guard(struct run *r, const struct code *e, void *out, in
                               const uint8_t *mask) {
     uint8_t *m = temp_push(r);
     enum share inside = guard_lanes(r, e, m, n, mask);
-    const void *lanes = inside == SOME ? eval_either(r, e->arg, out, m, n, mask)
-                                       : eval(r, e->arg[inside == NONE], out, n, mask);
+    const void *lanes = inside == SOME
+                            ? eval_either(r, e->arg, out, (const uint8_t *[]){m, mask}, n)
+                            : eval(r, e->arg[inside == NONE], out, n, mask);
     temp_pop(r);
     return lanes;
 }
@@ -267,7 +268,7 @@ static const void *eval_lazy(struct run *r, const struct code *e, void *out, int
     mask_where(m, cond, e->func != FUNC_OR, mask, n);
     const void *lanes;
     if (e->func == FUNC_SELECT) {
-        lanes = eval_either(r, e->arg + 1, out, m, n, mask);
+        lanes = eval_either(r, e->arg + 1, out, (const uint8_t *[]){m, mask}, n);
     } else {
         const void *ab[2] = {any(m, n) ? eval(r, e->arg[1], out, n, m) : cond, cond};
         lanes_blend(REP_BOOL, out, m, ab, n);
@@ -305,9 +306,9 @@ static const void *eval_cast(struct run *r, const struct code *e, void *out, int
 /* ---- reduce ---- */
 
 /* Sets the iterators to the next combination, innermost fastest; false after the last. */
-static bool advance(struct run *r, const struct code *e, const int64_t *extent) {
+static bool advance(struct run *r, const struct code *e) {
     for (int k = e->num_iters - 1; k >= 0; k--) {
-        if (++r->slots[e->slots[k]] < extent[k])
+        if (++r->slots[e->slots[k]] < e->counts[k])
             return true;
         r->slots[e->slots[k]] = 0;
     }
@@ -316,21 +317,20 @@ static bool advance(struct run *r, const struct code *e, const int64_t *extent) 
 
 static const void *eval_reduce(struct run *r, const struct code *e, void *out, int n,
                                const uint8_t *mask) {
-    int64_t extent[MAX_CHAIN];
     enum rep rep = rep_of(e->dtype);
     lane_set(rep, out, func_identity(e->func, e->dtype));
     lanes_fill(rep, out, out, n);
     for (int k = 0; k < e->num_iters; k++) {
-        extent[k] = eval_index(r, e->extents[k]);
+        e->counts[k] = eval_index(r, e->extents[k]);
         r->slots[e->slots[k]] = 0;
-        if (extent[k] <= 0)
+        if (e->counts[k] <= 0)
             return out;
     }
     void *lanes = temp_push(r);
     do {
         const void *arg[2] = {out, eval(r, e->arg[0], lanes, n, mask)};
         lanes_func(e->func, e->dtype, out, arg, n);
-    } while (advance(r, e, extent));
+    } while (advance(r, e));
     temp_pop(r);
     return out;
 }

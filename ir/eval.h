@@ -26,10 +26,10 @@ const void *eval(struct run *r, const struct code *e, void *out, int n, const ui
 /* An index or condition with one value. */
 int64_t eval_index(struct run *r, const struct code *e);
 bool eval_condition(struct run *r, const struct code *e);
-/* Where n lanes of an index into a buffer lie; each lane in the mask is inside, else bug. `at`:
- * lanes the place may use. */
-struct lane_place eval_place(struct run *r, const struct code *index, int buffer, int64_t *at,
-                             int n, const uint8_t *mask);
+/* Where n lanes of a load or store lie; each lane in the mask is inside the buffer, else bug.
+ * `at`: lanes the place may use. */
+struct lane_place eval_place(struct run *r, const struct access *a, int64_t *at, int n,
+                             const uint8_t *mask);
 
 /* Lanes for an operand, until temp_pop. */
 void *temp_push(struct run *r);

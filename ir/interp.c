@@ -162,9 +162,9 @@ static int run_set(struct run *r, const struct step *s) {
 }
 
 static int run_store(struct run *r, const struct step *s) {
-    int buffer = s->node->buffer, n = r->lanes;
+    int buffer = s->access.buffer, n = r->lanes;
     const void *v = eval(r, s->value, temp_push(r), n, NULL);
-    struct lane_place place = eval_place(r, s->index, buffer, temp_push(r), n, NULL);
+    struct lane_place place = eval_place(r, &s->access, temp_push(r), n, NULL);
     lanes_store(r->ast->buffers.data[buffer].dtype, v, r->data[buffer], &place, n);
     r->num_temps -= 2;
     return 0;
@@ -270,6 +270,7 @@ static int run_statement(struct run *r, const struct ast_node *n, const struct s
     for (int i = 0; i < r->ast->symbols.len; i++)
         r->slots[i] = symbols[i];
     int error = run_steps(r, s);
+    r->plan = NULL;
     arena_free(&plan);
     return error ? error : r->index_error ? NNCC_E_INDEX : 0;
 }

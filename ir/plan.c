@@ -30,22 +30,16 @@ struct name {
     const struct local *local;
 };
 
-/* A load or store inside the lanes. */
-struct access {
-    int buffer;
-    const struct code *index;
-};
-
 struct planner {
     struct arena *arena;
     const struct ast *ast;
     const struct storage *storage;
     vec(struct name) scope;
     vec(struct slot) slots;
-    struct lanes *lanes; // around the statement at hand; NULL: one iteration at a time
-    int inner;           // loops between the lanes and the statement
-    bool failed;         // the statement cannot run in lanes
-    vec(struct access) loads;
+    struct lanes *lanes;      // around the statement at hand; NULL: one iteration at a time
+    int inner;                // loops between the lanes and the statement
+    bool failed;              // the statement cannot run in lanes
+    vec(struct access) loads; // inside the lanes
     vec(struct access) stores;
 };
 
@@ -195,6 +189,7 @@ static void compile_reduce(struct planner *p, struct code *c, const struct expr 
                              loop_slot(p, expr_index(p->arena, 0), e->iters[k].extent, 1));
     c->slots = slots;
     c->extents = extents;
+    c->counts = arena_array(p->arena, int64_t, e->num_iters);
     c->num_iters = e->num_iters;
     c->arg[0] = compile(p, e->arg[0]);
     p->scope.len = scope;
@@ -243,8 +238,8 @@ static const struct code *compile(struct planner *p, const struct expr *e) {
             c->arg[k] = compile(p, e->arg[k]);
     add_traits(p, c);
     if (e->kind == EXPR_LOAD) {
-        c->buffer = e->array;
-        vec_push(p->arena, &p->loads, ((struct access){e->array, c->arg[0]}));
+        c->access = (struct access){e->array, c->arg[0]};
+        vec_push(p->arena, &p->loads, c->access);
     }
     return c;
 }
@@ -541,9 +536,9 @@ static struct step *plan_set(struct planner *p, const struct ast_node *n) {
 /* Stores inside a loop inside the lanes would come in another order. */
 static struct step *plan_store(struct planner *p, const struct ast_node *n) {
     struct step *s = new_step(p, STEP_STORE, n);
-    s->index = compile(p, n->index);
+    s->access = (struct access){n->buffer, compile(p, n->index)};
     s->value = compile(p, n->value);
-    vec_push(p->arena, &p->stores, ((struct access){n->buffer, s->index}));
+    vec_push(p->arena, &p->stores, s->access);
     p->failed = p->failed || (p->lanes && p->inner > 0);
     return s;
 }

@@ -41,6 +41,12 @@ struct pattern {
     int64_t min, max; // over the lanes of the block at hand
 };
 
+/* An element of a buffer. */
+struct access {
+    int buffer;
+    const struct code *index;
+};
+
 enum code_kind {
     CODE_CONST,
     CODE_LOCAL,
@@ -70,7 +76,7 @@ struct code {
     int n;
     const void *lanes;         // CONST: filled lanes
     const struct local *local; // LOCAL
-    int buffer;                // LOAD
+    struct access access;      // LOAD
     int64_t constant;          // AFFINE: constant + terms + pattern
     const struct term *terms;
     int num_terms;
@@ -78,6 +84,7 @@ struct code {
     struct cache *cache;     // FUNC that is an index and varies, but is not `inner`; else NULL
     const int *slots;        // REDUCE: its iterators
     const struct code **extents;
+    int64_t *counts; // their values while it runs
     int num_iters;
 };
 
@@ -120,7 +127,7 @@ struct step {
     struct loop loop;          // FOR
     struct lanes *lanes;       // LANES, FOLD
     const struct code *cond;   // FOR, IF, REQUIRE
-    const struct code *index;  // STORE
+    struct access access;      // STORE
     const struct code *value;  // SET, STORE, FOLD
     const struct local *local; // SET, FOLD
     enum func func;            // FOLD

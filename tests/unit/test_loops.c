@@ -181,7 +181,7 @@ static const struct {
     {HEAD "seq t: 4 { S0[t: 4]: a1[t] = a0[t] }",
      "t.loops:4: error: S0: the name t is in use\n"},
     {HEAD "S0[i: 4]: a0[i] = a1[i]", "t.loops:4: error: S0: writes a0, an input\n"},
-    {HEAD "S0[i: 4]: a1[i] = reduce(add, [k: 4], a0[k]) + reduce(add, [k: 4], a0[k])",
+    {HEAD "S0[i: 4]: a1[i] = reduce(add, [k: 4], a0[k]) + reduce(max, [k: 4], a0[k])",
      "t.loops:4: error: S0: more than one reduce\n"},
     {HEAD "S0[i: 4]: a1[i] = reduce(add, [i: 4], a0[i])",
      "t.loops:4: error: S0: the name i is in use\n"},
