@@ -133,12 +133,13 @@ edges() {
     edge ir runtime
     edge frontend ir
     edge passes ir
+    edge polyhedral ir
     edge codegen ir
 }
 
 globals() {
     local lib
-    for lib in runtime ir frontend passes codegen wiring; do
+    for lib in runtime ir frontend passes polyhedral codegen wiring; do
         objdump -t "$build/libnncc_$lib.a" 2>/dev/null |
             awk -v lib=$lib '/file format/ { object = $1 } object !~ /pb-c/ && / O (\.data|\.bss|\*COM\*)[ \t]/ { print "nncc_" lib " " object " mutable global " $NF }'
     done
@@ -147,6 +148,7 @@ globals() {
 # tests/node/expected.txt only loses cases (of one and the same onnx version) from commit to commit.
 shrinking() {
     local list=tests/node/expected.txt now before
+    [ -f $list ] || return
     now=$(sed -n 's/^\(test_[A-Za-z0-9_]*\): .*/\1/p' $list | sort)
     for before in $(git log --format=%H -- $list); do
         [ "$(git show "$before:$list" | head -1)" = "$(head -1 $list)" ] || break
