@@ -381,7 +381,7 @@ START_TEST(access_outside_is_a_bug) {
         "b1[i+j-j+j] = b0[i] } }",
         "ast \"x\"\ninput b0: i64[1] [1]\noutput b1: f32[4] [4]\nb1[clamp(b0[0], 9, 9)] = 1.0",
     };
-    run_text(texts[_i], "b0 = {0}" + (_i < 2 ? 8 : 0));
+    run_text(texts[_i], _i < 2 ? "" : "b0 = {0}");
 }
 END_TEST
 
