@@ -25,6 +25,7 @@ static const struct option rows[] = {
 #include "options.def"
 };
 enum { NUM_ROWS = sizeof rows / sizeof *rows };
+enum { HIGHEST_LEVEL = 1 }; // there is; without -O that one
 
 bool usage_error(const char *fmt, ...) {
     struct str s = {0};
@@ -102,7 +103,7 @@ static bool read_option(struct options *o, struct arena *a, struct words *w) {
 bool options_read(struct options *o, struct arena *a, int argc, char **argv) {
     struct words w = {argv, argc, 1};
     bool only_files = false, is_dump = argc > 1 && strcmp(argv[1], "dump") == 0;
-    *o = (struct options){0};
+    *o = (struct options){.opt_level = HIGHEST_LEVEL};
     for (int k = 0; k < NUM_ROWS; k++)
         if (rows[k].kind == OPTION_TEXT)
             *(const char **)((char *)o + rows[k].offset) = rows[k].initial;

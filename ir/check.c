@@ -241,9 +241,15 @@ static void check_guard(struct check *c, const struct expr *e) {
 
 static void check_reduce(struct check *c, const struct expr *e) {
     int locals = c->scope.len;
-    if (++c->reduces > 1 || !c->reduce_allowed)
-        check_error(c,
-                    c->reduce_allowed ? "more than one reduce" : "a reduce cannot stand here");
+    bool again = c->reduce != NULL;
+    c->reduce_guarded = c->reduce_guarded || c->guards.len > 0;
+    if (!c->reduce_allowed)
+        check_error(c, "a reduce cannot stand here");
+    else if (again && !expr_equal(c->reduce, e))
+        check_error(c, "more than one reduce");
+    else if (again && c->reduce_guarded)
+        check_error(c, "a reduce stands twice, and in a guard");
+    c->reduce = e;
     if (!func_is_monoid(e->func) || e->n != 1 || e->arg[0]->dtype != e->dtype)
         check_error(c, "a reduce with wrong arguments");
     for (int k = 0; k < e->num_iters; k++) {
@@ -287,7 +293,8 @@ static void check_node(struct check *c, const struct expr *e) {
 
 void check_expr(struct check *c, const struct expr *e, enum dtype t, bool reduce) {
     c->reduce_allowed = reduce;
-    c->reduces = 0;
+    c->reduce = NULL;
+    c->reduce_guarded = false;
     c->guards.len = 0;
     check_node(c, e);
     if (e->dtype != t)

@@ -36,7 +36,8 @@ struct check {
     vec(const struct expr *) guards; // e, lo, hi of the guards around the load being checked
     int unsure;          // > 0: what is being checked may be evaluated for some values only
     bool reduce_allowed; // in the expression being checked
-    int reduces;         // met in it
+    const struct expr *reduce; // met in it
+    bool reduce_guarded;       // it stands in a guard
 };
 
 /* Reports `what: message` at loc. */
@@ -46,7 +47,8 @@ void check_error(struct check *c, const char *fmt, ...) __attribute__((format(pr
 void check_push(struct check *c, struct check_var v);
 /* An iterator 0 <= name < extent; its extent is checked before. */
 void check_push_iter(struct check *c, const struct iter *it, bool exact);
-/* A whole expression, which must have type t. At most one reduce, and that only when `reduce`.
+/* A whole expression, which must have type t. At most one reduce, and that only when `reduce`;
+ * it may stand there several times (it has one value), but then not in a guard.
  */
 void check_expr(struct check *c, const struct expr *e, enum dtype t, bool reduce);
 /* Is array[index…] inside where that can be computed? Reports when it surely is not. */

@@ -138,7 +138,8 @@ void loops_print_stmt(struct str *s, const struct loops *l, const struct stmt *s
                       const char *const *names);
 struct loops *loops_read(const char *file, const char *text, size_t len, struct intern *names,
                          const struct constant_pool *pool, struct diag *d);
-/* The verifier: ranks, types, names in scope, at most one reduce per statement, loads inside
+/* The verifier: ranks, types, names in scope, at most one reduce per statement (which
+ * may stand there several times: it has one value), loads inside
  * clamp or check where an index needs one, views and layouts that fit, constants not written,
  * index ranges inside the array where they can be computed. Reports each; true when none. */
 bool loops_check(const struct loops *l, struct diag *d);

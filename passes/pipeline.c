@@ -49,6 +49,10 @@ static bool run_lower(struct state *s) {
     return s->loops != NULL;
 }
 
+static bool run_fuse(struct state *s) {
+    return pass_fuse(s->compile, s->loops);
+}
+
 static bool run_naive(struct state *s) {
     s->ast = ast_from_loops(s->compile, s->loops);
     return s->ast != NULL;

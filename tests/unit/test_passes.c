@@ -440,6 +440,7 @@ static const char *ending(enum pass_level level) {
 START_TEST(continues_from_every_dump) {
     struct fixture f;
     start(&f);
+    f.compile.opt_level = 1; // every pass runs
     char dir[] = "/tmp/nncc-dumps-XXXXXX";
     ck_assert_ptr_nonnull(mkdtemp(dir));
     char *whole =
