@@ -109,7 +109,7 @@ class Case:
 
     def __init__(self, name, path, flags=(), inputs=None, outputs=None):
         self.name, self.path, self.flags = name, path, list(flags)
-        self.prefix = name if len(name) <= 48 else "%s_%08x" % (name[:40], zlib.crc32(name.encode()))     # of its C
+        self.prefix = name if len(name) <= 48 else "%s_%08x" % (name[:40].rstrip("_"), zlib.crc32(name.encode()))     # of its C
         self.inputs, self.outputs = inputs, outputs
         self.code, self.messages = None, []      # of nncc
         self.why = None                          # what went wrong after nncc accepted it

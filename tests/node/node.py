@@ -51,7 +51,7 @@ def write_cases(folder):
 
 
 def words_of(model):
-    """The words of which a refusal must contain one: the operators of the model, and names of types."""
+    """The words of which a refusal must contain one: the operators of the model, names of types, `opset`."""
     found = set()
 
     def visit(nodes):
@@ -66,7 +66,7 @@ def words_of(model):
     for f in model.functions:
         visit(f.node)
     types = {name.lower() for name in onnx.TensorProto.DataType.keys()} - {"undefined"}
-    return found | types | {"sequence", "optional", "map", "sparse"}
+    return found | types | {"sequence", "optional", "map", "sparse", "opset"}
 
 
 def load_cases(folder):
@@ -99,9 +99,10 @@ def read_list():
 
 
 def refusal_row(case):
-    """(operator or type, rest of the message) of a refused case; operator is None when the message names none."""
-    text = case.messages[0].split(": error: ", 1)[1]
-    for word in re.findall(r"[A-Za-z_0-9]+", text):
+    """(operator or type, rest of the message) of a refused case; operator is None when neither the message nor the
+    node in front of it names one (an old operator is refused in the words of its newer form)."""
+    where, text = case.messages[0].split(": error: ", 1)
+    for word in re.findall(r"[A-Za-z_0-9]+", text) + [where.rsplit(":", 1)[-1]]:
         if word in case.words or word.lower() in case.words:
             rest = text[len(word) + 2:] if text.startswith(word + ": ") else text
             return word, rest
