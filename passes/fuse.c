@@ -607,8 +607,8 @@ bool pass_fuse(struct compile *c, struct loops *l) {
     sweep(&l->body);
     for (int k = 0; k < f.units.len; k++)
         after += !f.units.data[k].dead;
-    diag_remark(c->diag, REMARK_ANALYSIS, (struct loc){.file = l->name},
-                "%d statements became %d", before, after);
+    struct loc loc = {.file = l->body.first ? l->body.first->loc.file : l->name};
+    diag_remark(c->diag, REMARK_ANALYSIS, loc, "%d statements became %d", before, after);
     fuse_compact(l, &f.scratch);
     remark_kept(&f);
     arena_free(&f.scratch);
