@@ -91,7 +91,7 @@ static bool is_scalar_constant(const struct value *v) {
 /* The operand that must have the shape of result 0; NULL when no single one must. */
 static struct value *shaped_operand(const struct node *n) {
     struct value *x = NULL;
-    if (n->op->infer == shape_same)
+    if (n->op->infer == shape_same || (n->op->flags & OP_LIKE_FIRST))
         return n->in[0];
     if (!n->op->expr || n->op->infer == shape_reduce)
         return NULL;

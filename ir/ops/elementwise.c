@@ -157,6 +157,9 @@ static void lower_shrink(struct lower *l, const struct node *n) {
 #define AB_TEST "A:T, B:T -> C:T1"
 #define ROW(name, since, signature, types, attrs, rule, expr, lower, doc, tests) \
     {name, "", since, signature, types, attrs, rule, expr, NULL, lower, doc, tests, 0},
+// The same where the shape rule checks more than that result 0 is shaped like operand 0.
+#define LIKE(name, since, signature, types, attrs, rule, expr, lower, doc, tests) \
+    {name, "", since, signature, types, attrs, rule, expr, NULL, lower, doc, tests, OP_LIKE_FIRST},
 const struct op ops_elementwise[] = {
 //      operator       since  signature       types               attributes    shape rule        expression           or function  what it does           node tests
     ROW("Abs",         13, X_Y,               "T=num",            "",           shape_same,       "abs(X)",            NULL, "absolute value",             "test_abs*")
@@ -173,21 +176,21 @@ const struct op ops_elementwise[] = {
     ROW("BitwiseNot",  18, X_Y,               "T=integer",        "",           shape_same,       "~X",                NULL, "complement of the bits",     "test_bitwise_not*")
     ROW("BitwiseOr",   18, AB_C,              "T=integer",        "",           shape_broadcast,  "A | B",             NULL, "or of the bits",             "test_bitwise_or*")
     ROW("BitwiseXor",  18, AB_C,              "T=integer",        "",           shape_broadcast,  "A ^ B",             NULL, "exclusive or of the bits",   "test_bitwise_xor*")
-    ROW("Cast",        28, "input:T1 -> output:T2", "T1=all T2=all", "to:int saturate:int=1 round_mode:string=up", shape_cast, NULL, lower_cast, "conversion to the type `to`", "test_cast_*")
+    LIKE("Cast",       28, "input:T1 -> output:T2", "T1=all T2=all", "to:int saturate:int=1 round_mode:string=up", shape_cast, NULL, lower_cast, "conversion to the type `to`", "test_cast_*")
     ROW("CastLike",    25, "input:T1, target_type:T2 -> output:T2", "T1=all T2=all", "saturate:int=1 round_mode:string=up", shape_same, NULL, lower_cast, "conversion to another tensor's type", "test_castlike_*")
     ROW("Ceil",        13, X_Y,               "T=float",          "",           shape_same,       "ceil(X)",           NULL, "round up",                   "test_ceil*")
     ROW("Celu",        28, X_Y,               "T=float",          "alpha:float=1.0", shape_same,  "max(0, X) + min(0, alpha * expm1(X / alpha))", NULL, "continuously differentiable ELU", "test_celu*")
-    ROW("Clip",        13, "input:T, min:T?, max:T? -> output:T", "T=num", "",  shape_clip,       NULL,                lower_clip, "limit to [min, max]",  "test_clip*")
+    LIKE("Clip",       13, "input:T, min:T?, max:T? -> output:T", "T=num", "",  shape_clip,       NULL,                lower_clip, "limit to [min, max]",  "test_clip*")
     ROW("Cos",         22, IN_OUT,            "T=float",          "",           shape_same,       "cos(input)",        NULL, "cosine",                     "test_cos*")
     ROW("Cosh",        22, IN_OUT,            "T=float",          "",           shape_same,       "cosh(input)",       NULL, "hyperbolic cosine",          "test_cosh*")
     ROW("Div",         14, AB_C,              "T=num",            "",           shape_broadcast,  "A / B",             NULL, "quotient; integers truncate", "test_div*")
-    ROW("Dropout",     22, "data:T, ratio:T1?, training_mode:T2? -> output:T, mask:T2?", "T=float T1=float T2=bool", "seed:int?", shape_dropout, NULL, lower_dropout, "nothing, in inference", "test_dropout*")
+    LIKE("Dropout",    22, "data:T, ratio:T1?, training_mode:T2? -> output:T, mask:T2?", "T=float T1=float T2=bool", "seed:int?", shape_dropout, NULL, lower_dropout, "nothing, in inference", "test_dropout*")
     ROW("Elu",         22, X_Y,               "T=float",          "alpha:float=1.0", shape_same,  "X < 0 ? alpha * expm1(X) : X", NULL, "exponential linear unit", "test_elu*")
     ROW("Equal",       19, AB_TEST,           "T=any T1=bool",    "",           shape_broadcast,  "A == B",            NULL, "comparison",                 "test_equal*")
     ROW("Erf",         13, IN_OUT,            "T=float",          "",           shape_same,       "erf(input)",        NULL, "error function",             "test_erf*")
     ROW("Exp",         13, IN_OUT,            "T=float",          "",           shape_same,       "exp(input)",        NULL, "e to the power of",          "test_exp*")
     ROW("Floor",       13, X_Y,               "T=float",          "",           shape_same,       "floor(X)",          NULL, "round down",                 "test_floor*")
-    ROW("Gelu",        20, X_Y,               "T=float",          "approximate:string=none", shape_gelu, NULL,         lower_gelu, "Gaussian error linear unit", "test_gelu*")
+    LIKE("Gelu",       20, X_Y,               "T=float",          "approximate:string=none", shape_gelu, NULL,         lower_gelu, "Gaussian error linear unit", "test_gelu*")
     ROW("Greater",     13, AB_TEST,           "T=num T1=bool",    "",           shape_broadcast,  "A > B",             NULL, "comparison",                 "test_greater*")
     ROW("GreaterOrEqual", 16, AB_TEST,        "T=num T1=bool",    "",           shape_broadcast,  "A >= B",            NULL, "comparison",                 "test_greater_equal*")
     ROW("HardSigmoid", 22, X_Y,               "T=float",          "alpha:float=0.2 beta:float=0.5", shape_same, "max(0, min(1, alpha * X + beta))", NULL, "sigmoid in three pieces", "test_hardsigmoid*")
@@ -208,7 +211,7 @@ const struct op ops_elementwise[] = {
     ROW("Neg",         13, X_Y,               "T=float|int",      "",           shape_same,       "-X",                NULL, "sign changed",               "test_neg*")
     ROW("Not",         1,  X_Y,               "T=bool",           "",           shape_same,       "!X",                NULL, "logical not",                "test_not*")
     ROW("Or",          7,  AB_TEST,           "T=bool T1=bool",   "",           shape_broadcast,  "A || B",            NULL, "logical or",                 "test_or*")
-    ROW("PRelu",       16, "X:T, slope:T -> Y:T", "T=float|i32|i64|u32|u64", "", shape_like_first, "X < 0 ? slope * X : X", NULL, "learned slope below 0", "test_prelu*")
+    LIKE("PRelu",      16, "X:T, slope:T -> Y:T", "T=float|i32|i64|u32|u64", "", shape_like_first, "X < 0 ? slope * X : X", NULL, "learned slope below 0", "test_prelu*")
     ROW("Pow",         15, "X:T, Y:T1 -> Z:T", "T=float|i32|i64 T1=num", "",    shape_broadcast,  NULL,                lower_pow, "X to the power of Y",   "test_pow*")
     ROW("Reciprocal",  13, X_Y,               "T=float",          "",           shape_same,       "1 / X",             NULL, "one over",                   "test_reciprocal*")
     ROW("Relu",        14, X_Y,               "T=float|int",      "",           shape_same,       "max(0, X)",         NULL, "0 below 0",                  "test_relu*")
@@ -233,4 +236,5 @@ const struct op ops_elementwise[] = {
     {0},
 };
 #undef ROW
+#undef LIKE
 // clang-format on
