@@ -34,8 +34,7 @@ struct lower;
 enum op_flag {
     OP_SHAPE_ONLY = 1, // results depend on the operands' shapes alone
     OP_IMPURE = 2,     // never removed as dead or merged (Require)
-    OP_LIKE_FIRST =
-        4, // result 0 has the shape of operand 0: known one way, it is known the other
+    OP_LIKE_FIRST = 4, // result 0 is shaped like operand 0: also followed backwards
 };
 
 struct op {
