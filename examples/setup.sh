@@ -54,7 +54,7 @@ build_nncc() {
         return
     fi
     install_missing gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-dev \
-        protobuf-c-compiler libisl-dev
+        protobuf-c-compiler libisl-dev libgmp-dev
     build=$out/nncc
     mkdir -p "$build"
     { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF &&

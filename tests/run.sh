@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
 done
 [ ${#labels[@]} -gt 0 ] || labels=(unit golden node model fuzz lint)
 
-needed=(gcc libc6-dev cmake ninja-build make pkg-config libprotobuf-c-dev protobuf-c-compiler libisl-dev check python3 python3-venv)
+needed=(gcc libc6-dev cmake ninja-build make pkg-config libprotobuf-c-dev protobuf-c-compiler libisl-dev libgmp-dev check python3 python3-venv)
 wanted=(g++ protobuf-compiler clang-19 libclang-rt-19-dev llvm-19 clang-format-14 binutils git
     gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
 
