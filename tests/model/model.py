@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whole networks through nncc: compile, build with two compilers, run under sanitizers, compare, look into the objects.
 
-  model.py --nncc PATH [--work DIR] [--models DIR] [--match REGEX] [--twin PATH]
+  model.py --nncc PATH [--work DIR] [--models DIR] [--match REGEX] [--flags=-O0] [--twin PATH]
 
 Runs the project's own networks (make.py), and every case of MODELS/real and MODELS/digits; MODELS is --models, else
 $NNCC_MODELS, else ../shared/models beside the checkout when there is one. A case is model.onnx and test_data_set_0/*.pb.
@@ -135,7 +135,7 @@ def same_from_dumps(case, nncc, work):
         return "only %d dumps" % len(found)
     for path in found:
         name = re.sub(r"^\d+-", "", os.path.splitext(os.path.basename(path))[0])
-        dump = harness.Case(case.name, path, [])
+        dump = harness.Case(case.name, path, [f for f in case.flags if f.startswith("-O")])
         if not dump.compile(nncc, out, ["--start=" + name]):
             return "cannot continue from %s: %s" % (os.path.basename(path), dump.messages[:1])
         if source_of(case, out) != first:
@@ -194,7 +194,7 @@ def one(case, nncc, work, a):
     return case
 
 
-def find_cases(a, match):
+def find_cases(a):
     """(cases, folders skipped for want of recorded outputs or of the corpus)."""
     folders = [(f, "own") for f in make.write_all(os.path.join(a.work, "own"))]
     models = a.models or os.environ.get("NNCC_MODELS") or os.path.join(ROOT, "..", "shared", "models")
@@ -202,7 +202,9 @@ def find_cases(a, match):
         print("no corpus (set NNCC_MODELS): only the project's own networks run")
     for group in ("real", "digits"):
         folders += [(os.path.dirname(p), group) for p in sorted(glob.glob(os.path.join(models, group, "*", "model.onnx")))]
-    cases = [load_case(f, group) for f, group in folders if re.search(match, os.path.basename(f))]
+    cases = [load_case(f, group) for f, group in folders if re.search(a.match, os.path.basename(f))]
+    for c in filter(None, cases):
+        c.flags += a.flags.split()
     return [c for c in cases if c], sum(c is None for c in cases)
 
 
@@ -212,10 +214,11 @@ def main():
     ap.add_argument("--work", default="model-work")
     ap.add_argument("--models")
     ap.add_argument("--match", default="")
+    ap.add_argument("--flags", default="", help="of nncc, such as --flags=-O0")
     ap.add_argument("--twin", type=os.path.abspath, help="another build of nncc, which must give the same C")
     a = ap.parse_args()
     shutil.rmtree(a.work, ignore_errors=True)
-    cases, absent = find_cases(a, a.match)
+    cases, absent = find_cases(a)
     nncc = os.path.abspath(a.nncc)
     harness.parallel(lambda c: one(c, nncc, os.path.abspath(a.work), a), cases)
     refused = [c for c in cases if getattr(c, "refused", None)]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ONNX's node tests through nncc: compile each model, build its C with -Werror and sanitizers, run, compare.
 
-  node.py --nncc PATH [--cc gcc] [--cases DIR] [--work DIR] [--match REGEX] [--accept]
+  node.py --nncc PATH [--cc gcc] [--cases DIR] [--work DIR] [--match REGEX] [--flags=-O0] [--accept]
 
 The 1,884 cases come from the pinned `onnx` package (they are rebuilt into --cases once). expected.txt names those nncc
 refuses: `case: Operator-or-type: the rest of the message`. A case in it must exit 1 with a one-line error that names
@@ -163,6 +163,7 @@ def main():
     ap.add_argument("--cases", default="node-cases")
     ap.add_argument("--work", default="node-work")
     ap.add_argument("--match", default="")
+    ap.add_argument("--flags", default="", help="of nncc, such as --flags=-O0")
     ap.add_argument("--accept", action="store_true")
     ap.add_argument("--json", help="write every case's result there")
     a = ap.parse_args()
@@ -170,7 +171,7 @@ def main():
     shutil.rmtree(a.work, ignore_errors=True)
     os.makedirs(a.work)
     cases = [c for c in load_cases(a.cases) if re.search(a.match, c.name)]
-    harness.parallel(lambda c: c.compile(os.path.abspath(a.nncc), a.work), cases)
+    harness.parallel(lambda c: c.compile(os.path.abspath(a.nncc), a.work, a.flags.split()), cases)
     for c in cases:
         if c.code == 0 and c.inputs is None:
             c.why = "is no model of plain tensors, but compiles"
