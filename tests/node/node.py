@@ -112,7 +112,9 @@ def refusal_row(case):
 def accept(cases, listed):
     """Rewrites expected.txt from this run."""
     refused = [c for c in cases if c.code != 0 and not c.refusal() and (c.name in listed or not listed)]
-    rows = {c.name: refusal_row(c) for c in refused}
+    ran = {c.name for c in cases}
+    rows = {name: row for name, row in listed.items() if name not in ran}
+    rows.update({c.name: refusal_row(c) for c in refused})
     with open(LIST, "w") as f:
         f.write("# Node tests of onnx %s that nncc refuses: `case: operator or type: reason`. Written by\n"
                 "# `node.py --accept`, which only ever removes cases.\n" % ONNX_VERSION)
