@@ -19,10 +19,17 @@ static const struct expr *as_value(struct lower *l, const struct expr *index) {
 
 /* ---- Gather, GatherElements, GatherND ---- */
 
+/* Picking from a dimension without elements has no meaning, unless nothing is picked. */
+static bool infer_pickable(struct infer *in, const struct node *n, int axis) {
+    if (node_shape(n, 0)->dims[axis] > 0 || value_elements(n->in[1]) == 0)
+        return true;
+    return infer_error(in, n, "dimension %d of input 'data' is empty: no index is valid", axis);
+}
+
 static bool infer_gather(struct infer *in, struct node *n) {
     const struct shape *x = node_shape(n, 0), *i = node_shape(n, 1);
     int axis, rank = x->rank + i->rank - 1;
-    if (!infer_axis(in, n, node_int(n, "axis"), x->rank, &axis))
+    if (!infer_axis(in, n, node_int(n, "axis"), x->rank, &axis) || !infer_pickable(in, n, axis))
         return false;
     if (rank > GRAPH_MAX_RANK)
         return infer_error(in, n, "result would have rank %d, at most %d is supported", rank,
@@ -50,7 +57,7 @@ static bool infer_gather_elements(struct infer *in, struct node *n) {
     const struct shape *x = node_shape(n, 0), *i = node_shape(n, 1);
     int axis;
     if (!infer_axis(in, n, node_int(n, "axis"), x->rank, &axis) ||
-        !infer_rank(in, n, 1, x->rank))
+        !infer_rank(in, n, 1, x->rank) || !infer_pickable(in, n, axis))
         return false;
     for (int d = 0; d < x->rank; d++)
         if (d != axis && i->dims[d] > x->dims[d])
@@ -84,6 +91,9 @@ static bool infer_gather_nd(struct infer *in, struct node *n) {
         if (x->dims[d] != i->dims[d])
             return infer_error(in, n, "batch dimension %d has extents %lld and %lld", d,
                                (long long)x->dims[d], (long long)i->dims[d]);
+    for (int d = 0; d < m; d++)
+        if (!infer_pickable(in, n, (int)batch + d))
+            return false;
     int lead = i->rank - 1, skip = (int)(batch + m), rank = lead + x->rank - skip;
     if (rank > GRAPH_MAX_RANK)
         return infer_error(in, n, "result would have rank %d, at most %d is supported", rank,
@@ -192,7 +202,7 @@ static int scatter_last(struct lower *l, const struct scatter *q, int rank,
 static void lower_scatter_elements(struct lower *l, const struct node *n) {
     const struct shape *x = node_shape(n, 0), *i = node_shape(n, 1);
     int axis = node_axis(n, x->rank);
-    if (value_elements(n->in[1]) == 0) {
+    if (value_elements(n->in[1]) == 0 || value_elements(n->in[0]) == 0) {
         build_copy(l, l_out(l, 0), l_in(l, 0));
         return;
     }
@@ -303,7 +313,7 @@ static void lower_scatter_nd(struct lower *l, const struct node *n) {
     const struct shape *x = node_shape(n, 0), *i = node_shape(n, 1);
     int lead = i->rank - 1, m = (int)i->dims[lead];
     enum func monoid = scatter_monoid(n);
-    if (value_elements(n->in[2]) == 0) {
+    if (value_elements(n->in[2]) == 0 || value_elements(n->in[0]) == 0) {
         build_copy(l, l_out(l, 0), l_in(l, 0));
         return;
     }
