@@ -1,5 +1,6 @@
-/* The interface of code that nncc generates (ABI 1). Generated headers carry the same text under the same guard, so this file is
- * needed only by programs that load models through their descriptor without including one. */
+/* The interface of code that nncc generates (ABI 1). Generated headers carry the same text
+ * under the same guard, so this file is needed only by programs that load models through their
+ * descriptor without including one. */
 #ifndef NNCC_ABI
 #define NNCC_ABI 1
 
@@ -23,7 +24,8 @@ typedef struct nncc_tensor {
 typedef struct nncc_hooks {
     void *user;
     /* NULL: serial */
-    void (*parallel_for)(void *user, int32_t n, void (*body)(void *task, int32_t i), void *task);
+    void (*parallel_for)(void *user, int32_t n, void (*body)(void *task, int32_t i),
+                         void *task);
     /* NULL: none */
     void (*profile)(void *user, int32_t region, int32_t enter);
 } nncc_hooks;
