@@ -417,7 +417,8 @@ static bool derived(void *user, const char *name, struct attr *a) {
     int64_t v[GRAPH_MAX_RANK];
     int n = 1;
     if (strcmp(name, "result_shape") == 0)
-        memcpy(v, y->dims, (size_t)(n = y->rank) * sizeof *v);
+        for (n = 0; n < y->rank; n++)
+            v[n] = y->dims[n];
     else if (strcmp(name, "channels") == 0)
         v[0] = y->dims[1];
     else if (strcmp(name, "features") == 0)

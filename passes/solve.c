@@ -210,8 +210,10 @@ const struct expr **index_convert(struct scope *s, int from, const struct expr *
     const struct array *arrays = s->l->arrays.data;
     struct group f = {.a = &arrays[from]}, t = {.a = &arrays[to]};
     const struct expr **out = arena_array(s->scratch, const struct expr *, t.a->rank);
+    for (int d = 0; from == to && d < t.a->rank; d++)
+        out[d] = index[d]; // of a scalar there is none
     if (from == to)
-        return memcpy(out, index, (size_t)t.a->rank * sizeof *out);
+        return out;
     if (!static_extents(f.a) || !static_extents(t.a))
         return NULL;
     for (int d = 0; d < t.a->rank; d++)

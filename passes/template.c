@@ -232,9 +232,9 @@ static void inherit(struct run *r, struct call *call) {
     const struct template *t = r->t;
     for (int k = 0; t->inherit && k < t->num_nodes; k++)
         if (t->nodes[k]->op == call->op) {
-            memcpy(call->attrs, t->nodes[k]->attrs,
-                   (size_t)t->nodes[k]->num_attrs * sizeof *call->attrs);
             call->num_attrs = t->nodes[k]->num_attrs;
+            for (int i = 0; i < call->num_attrs; i++)
+                call->attrs[i] = t->nodes[k]->attrs[i];
             call->loc = t->nodes[k]->loc;
             return;
         }
