@@ -56,7 +56,7 @@ struct var {
 struct frame {
     int loops;   // deepest nesting
     int buffers; // pointers
-    int loads;   // most loads in one statement
+    int loads;   // most different elements read in one statement
     int args;    // of its own
     int library; // bytes: the most that a function of libm or a routine takes
 };

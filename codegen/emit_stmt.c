@@ -104,15 +104,28 @@ static void emit_for(struct emit *em, const struct ast_node *n) {
 
 /* ---- assignments ---- */
 
-static void count_load(void *user, const struct expr *e) {
-    *(int *)user += e->kind == EXPR_LOAD;
+/* The elements that one expression reads: a compiler loads a repeated one once. */
+struct elements {
+    struct arena arena;
+    vec(const struct expr *) loads; // different ones
+};
+
+static void add_element(void *user, const struct expr *e) {
+    struct elements *seen = user;
+    if (e->kind != EXPR_LOAD)
+        return;
+    for (int k = 0; k < seen->loads.len; k++)
+        if (expr_equal(seen->loads.data[k], e))
+            return;
+    vec_push(&seen->arena, &seen->loads, e);
 }
 
 static void note_loads(struct emit *em, const struct expr *value) {
-    int loads = 0;
-    expr_walk(value, count_load, &loads);
-    if (loads > em->fn.frame.loads)
-        em->fn.frame.loads = loads;
+    struct elements seen = {0};
+    expr_walk(value, add_element, &seen);
+    if (seen.loads.len > em->fn.frame.loads)
+        em->fn.frame.loads = seen.loads.len;
+    arena_free(&seen.arena);
 }
 
 static void emit_let(struct emit *em, const struct ast_node *n, const struct ast_list *list) {

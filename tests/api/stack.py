@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """<NAME>_STACK_BYTES on a Cortex-M4: at least what the compiler says, and not much more.
 
-  stack.py NNCC WORK MODEL.onnx...
+  stack.py NNCC WORK [CASE...]         CASE: a folder with model.onnx; default: the project's own networks
 
 Compiles each model's C with arm-none-eabi-gcc -Os for a Cortex-M4 with single-precision FPU, reads the stack of each
 function and who calls whom (-fcallgraph-info=su), and takes the deepest chain from the typed entry and from the
@@ -12,6 +12,10 @@ import re
 import shutil
 import subprocess
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "model"))
+import make                     # exits 77 where a package is missing
+import model
 
 CC = "arm-none-eabi-gcc"
 FLAGS = ("-std=c99 -mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard -Os -Wall -Wextra -Wpedantic "
@@ -43,13 +47,11 @@ def deepest(own, calls, function, above=()):
     return own.get(function, 0) + max(below, default=0)
 
 
-def check(nncc, work, model):
+def check(nncc, work, case):
     """None, or what is wrong; prints the figures."""
-    name = re.sub(r"\W", "_", os.path.basename(os.path.dirname(os.path.abspath(model))))
-    source = os.path.join(work, name + ".c")
-    r = subprocess.run([nncc, model, "-o", source], capture_output=True, text=True)
-    if r.returncode:
-        return "nncc: " + r.stderr
+    name = case.prefix
+    if not case.compile(nncc, work):
+        return "nncc: " + " ".join(case.messages)
     r = subprocess.run([CC] + FLAGS + ["-c", name + ".c"], capture_output=True, text=True, cwd=work)
     if r.returncode:
         return r.stderr
@@ -65,21 +67,22 @@ def check(nncc, work, model):
 
 
 def main():
-    if len(sys.argv) < 4:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
     if not shutil.which(CC):
         print("SKIP stack: no %s" % CC)
         return 77
-    nncc, work, models = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    nncc, work, folders = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:]
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
+    cases = [model.load_case(f, "own") for f in folders or make.write_all(os.path.join(work, "own"))]
     failed = 0
-    for model in models:
-        why = check(nncc, work, model)
+    for case in cases:
+        why = check(nncc, work, case)
         if why:
             failed += 1
-            print("FAIL stack of %s: %s" % (model, why))
-    print("%d passed, %d failed, 0 skipped" % (len(models) - failed, failed))
+            print("FAIL stack of %s: %s" % (case.name, why))
+    print("%d passed, %d failed, 0 skipped" % (len(cases) - failed, failed))
     return failed > 0
 
 
