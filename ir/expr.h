@@ -167,6 +167,9 @@ struct expr_scope {
  * Nesting is bounded (200), the height too (1000). Iterators of a reduce are in scope inside
  * it. */
 const struct expr *expr_read(struct text *t, const struct expr_scope *scope, enum dtype want);
+/* The same, and the expression must have type `want`: another is an error. */
+const struct expr *expr_read_typed(struct text *t, const struct expr_scope *scope,
+                                   enum dtype want);
 /* names[i] is the name of array i. */
 void expr_print(struct str *s, const struct expr *e, const char *const *array_names);
 

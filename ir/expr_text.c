@@ -480,6 +480,16 @@ const struct expr *expr_read(struct text *t, const struct expr_scope *scope, enu
     return t->failed ? NULL : e; // the token behind may be a bad one
 }
 
+const struct expr *expr_read_typed(struct text *t, const struct expr_scope *scope,
+                                   enum dtype want) {
+    const struct expr *e = expr_read(t, scope, want);
+    if (!e || e->dtype == want)
+        return e;
+    text_error(t, "expected an expression of type %s, found %s", dtype_info(want)->text,
+               dtype_info(e->dtype)->text);
+    return NULL;
+}
+
 /* ---- printing ---- */
 
 struct printer {

@@ -223,13 +223,7 @@ static bool scope_array(void *user, const char *name, int *array, enum dtype *t,
 /* An expression of type `want`, or NULL after an error. */
 static const struct expr *read_expr(struct reader *r, enum dtype want) {
     struct expr_scope scope = {.name = scope_name, .array = scope_array, .user = r};
-    const struct expr *e = expr_read(&r->t, &scope, want);
-    if (e && e->dtype != want) {
-        text_error(&r->t, "expected an expression of type %s, found %s", dtype_info(want)->text,
-                   dtype_info(e->dtype)->text);
-        return NULL;
-    }
-    return e;
+    return expr_read_typed(&r->t, &scope, want);
 }
 
 /* Index expressions up to `]`; their number, -1 after an error. */
