@@ -99,6 +99,7 @@ words() {
     local text
     mapfile -t text < <(files '*.c' '*.h' '*.def' '*.sh' '*.py' '*.md' '*.txt' '*.cmake' '*.in' '*.proto' '*.1' CMakeLists.txt | grep -v '^tests/lint\.sh$')
     grep -nE '\b(TODO|FIXME|XXX|HACK)\b|not yet implemented' "${text[@]}"
+    grep -nE '(^|[^A-Za-z0-9_.$}])/(home|root|work|Users)/' "${text[@]}"
     grep -nE '\.\./shared' "${text[@]}" | grep -v '^tests/'
 }
 
