@@ -8,12 +8,6 @@
 
 #define ARENA_ALIGN 16 // bytes; enough for every element type and 128-bit vectors
 
-static int64_t round_up(int64_t n, int64_t align) {
-    return (n + align - 1) / align * align;
-}
-
-/* ---- placement ---- */
-
 static bool live_together(const struct arena_item *a, const struct arena_item *b) {
     return a->first <= b->last && b->first <= a->last;
 }
@@ -21,123 +15,6 @@ static bool live_together(const struct arena_item *a, const struct arena_item *b
 /* Is b the dying operand that a may overlay? */
 static bool in_place(const struct arena_item *items, int a, int b) {
     return items[a].share == b && items[a].first == items[b].last;
-}
-
-static int64_t item_end(const struct arena_item *item, int64_t align) {
-    return item->offset + round_up(item->bytes, align);
-}
-
-/* May item i lie at `offset` beside the placed items that are alive with it? */
-static bool fits(const struct arena_item *items, const int *alive, int num, int i,
-                 int64_t offset, int64_t align) {
-    int64_t end = offset + round_up(items[i].bytes, align);
-    for (int k = 0; k < num; k++) {
-        int j = alive[k];
-        bool apart = end <= items[j].offset || item_end(&items[j], align) <= offset;
-        bool pair = in_place(items, i, j) || in_place(items, j, i);
-        if (!apart && !(pair && items[j].offset == offset))
-            return false;
-    }
-    return true;
-}
-
-/* Lowest offset where item i fits: candidates are 0, the ends of the others, and the place of
- * an operand it may overlay. */
-static int64_t lowest_fit(const struct arena_item *items, const int *alive, int num, int i,
-                          int64_t align) {
-    int64_t best = -1;
-    for (int k = -1; k < 2 * num; k++) {
-        int64_t at = k < 0     ? 0
-                     : k < num ? item_end(&items[alive[k]], align)
-                               : items[alive[k - num]].offset;
-        if ((best < 0 || at < best) && fits(items, alive, num, i, at, align))
-            best = at;
-    }
-    return best;
-}
-
-/* alive has room for n. */
-static int64_t place_in_order(struct arena_item *items, const int *order, int n, int *alive,
-                              int64_t align) {
-    int64_t size = 0;
-    for (int k = 0; k < n; k++) {
-        struct arena_item *it = &items[order[k]];
-        int num = 0;
-        for (int j = 0; j < k; j++)
-            if (live_together(it, &items[order[j]]))
-                alive[num++] = order[j];
-        it->offset = lowest_fit(items, alive, num, order[k], align);
-        int64_t end = item_end(it, align);
-        size = end > size ? end : size;
-    }
-    return size;
-}
-
-enum place_order { BY_SIZE, BY_START, BY_AREA, NUM_ORDERS };
-
-/* Sort key: larger goes first; ties keep the order of the items. */
-static double place_key(const struct arena_item *it, enum place_order by) {
-    double span = (double)(it->last - it->first + 1);
-    return by == BY_SIZE    ? (double)it->bytes
-           : by == BY_START ? -(double)it->first
-                            : (double)it->bytes * span;
-}
-
-static void sort_items(const struct arena_item *items, int *order, int n, enum place_order by) {
-    for (int i = 0; i < n; i++) { // insertion sort: stable, and n is the number of tensors
-        int j = i;
-        for (; j > 0 && place_key(&items[order[j - 1]], by) < place_key(&items[i], by); j--)
-            order[j] = order[j - 1];
-        order[j] = i;
-    }
-}
-
-int64_t arena_place(struct arena_item *items, int n, int64_t align) {
-    struct arena scratch = {0};
-    int *order = arena_array(&scratch, int, n), *alive = arena_array(&scratch, int, n);
-    int64_t *best_offset = arena_array(&scratch, int64_t, n);
-    int64_t best = -1;
-    for (enum place_order by = 0; by < NUM_ORDERS; by++) {
-        sort_items(items, order, n, by);
-        int64_t size = place_in_order(items, order, n, alive, align);
-        if (best >= 0 && size >= best)
-            continue;
-        best = size;
-        for (int i = 0; i < n; i++)
-            best_offset[i] = items[i].offset;
-    }
-    for (int i = 0; i < n; i++)
-        items[i].offset = best_offset[i];
-    arena_free(&scratch);
-    return best < 0 ? 0 : best;
-}
-
-/* Bytes alive at a step; an in-place pair meeting there counts once. */
-static int64_t alive_at(const struct arena_item *items, int n, int64_t align, int step) {
-    int64_t sum = 0;
-    for (int i = 0; i < n; i++) {
-        if (items[i].first > step || items[i].last < step)
-            continue;
-        bool overlays = items[i].share >= 0 && items[i].first == step &&
-                        in_place(items, i, items[i].share) &&
-                        items[i].bytes <= items[items[i].share].bytes;
-        sum += overlays ? 0 : round_up(items[i].bytes, align);
-    }
-    return sum;
-}
-
-int64_t arena_bound(const struct arena_item *items, int n, int64_t align, int *step) {
-    int64_t bound = 0;
-    int last = 0;
-    *step = 0;
-    for (int i = 0; i < n; i++)
-        last = items[i].last > last ? items[i].last : last;
-    for (int s = 0; s <= last; s++) {
-        int64_t sum = alive_at(items, n, align, s);
-        *step = sum > bound ? s : *step;
-        bound = sum > bound ? sum : bound;
-    }
-    return bound;
 }
 
 /* ---- live intervals ---- */
@@ -390,7 +267,7 @@ void arena_remarks(const struct ast *a, struct diag *d) {
     int64_t bound = arena_bound(p.items, p.n, a->arena_align, &binding);
     for (const struct ast_node *n = a->body.first; n; n = n->next, step++)
         diag_remark(d, REMARK_ANALYSIS, n->loc, "step %d: %lld bytes of the arena alive%s",
-                    step, (long long)alive_at(p.items, p.n, a->arena_align, step),
+                    step, (long long)arena_alive(p.items, p.n, a->arena_align, step),
                     step == binding ? " (binds)" : "");
     diag_remark(d, REMARK_ANALYSIS, (struct loc){0},
                 "arena: %lld bytes, liveness bound %lld, bound by step %d",

@@ -14,9 +14,14 @@ struct arena_item {
     int64_t offset; // out
 };
 /* Places all items at multiples of align; returns the arena's size. Pure and deterministic:
- * best fit by decreasing size, several orders tried, the smallest kept. */
+ * greedy in several orders, each improved in rounds until the bound is met (ir/arena_place.c
+ * states the cost). */
 int64_t arena_place(struct arena_item *items, int n, int64_t align);
-/* The largest sum of bytes alive at one step: no plan can be smaller. *step is where. */
+/* Bytes alive at a step, sizes rounded up to align. A result that is born over the operand it
+ * may overlay takes only what it is larger by: the pair counts once. */
+int64_t arena_alive(const struct arena_item *items, int n, int64_t align, int step);
+/* The liveness bound: arena_alive of the step where it is largest; *step is the first of them.
+ * No plan with these pairs can be smaller. */
 int64_t arena_bound(const struct arena_item *items, int n, int64_t align, int *step);
 
 /* Live intervals of the temporaries (step = position in the body; a statement counts whole,
