@@ -4,6 +4,7 @@
 #include "codegen/codegen.h"
 #include "frontend/frontend.h"
 #include "ir/arena.h"
+#include "ir/graph_dot.h"
 #include "ir/interp.h"
 #include "ir/op.h"
 #include "options.h"
@@ -77,8 +78,9 @@ static void print_passes(struct str *s) {
     int n;
     const struct pass_info *passes = pass_list(&n);
     for (int k = 0; k < n; k++)
-        str_addf(s, "%2d  %-8s %-5s -O%d  %s\n", k + 1, passes[k].name, levels[passes[k].level],
-                 passes[k].min_opt, passes[k].doc);
+        str_addf(s, "%2d  %-8s %-5s -> %-5s -O%d..%d  %s\n", k + 1, passes[k].name,
+                 levels[passes[k].takes], levels[passes[k].leaves], passes[k].min_opt,
+                 passes[k].max_opt, passes[k].doc);
 }
 
 static bool prints_only(const struct options *o) {
@@ -194,6 +196,30 @@ static bool check_passes(struct job *j, const char *flag, const char *list, bool
     return true;
 }
 
+/* A pass whose result is asked for runs at this level. */
+static bool check_levels(struct job *j, const char *flag, const char *list) {
+    int n, level = j->opt.opt_level;
+    const struct pass_info *passes = pass_list(&n);
+    while (list && *list) {
+        const char *word = next_word(&j->arena, &list);
+        const struct pass_info *p = is(word, "all") ? NULL : &passes[pass_find(word)];
+        if (p && (level < p->min_opt || level > p->max_opt))
+            return usage_error("%s: pass '%s' does not run at -O%d", flag, word, level);
+    }
+    return true;
+}
+
+/* A dump can be gone on from at this level. */
+static bool check_start(struct job *j) {
+    int n, level = j->opt.opt_level;
+    const char *start = j->opt.start;
+    const struct pass_info *passes = pass_list(&n);
+    if (!check_passes(j, "--start", start, false))
+        return false;
+    return !start || pass_last(passes[pass_find(start)].leaves, level) ||
+           usage_error("--start: nothing goes on from '%s' at -O%d", start, level);
+}
+
 static bool check_skip(struct job *j) {
     int n;
     const struct pass_info *passes = pass_list(&n);
@@ -209,24 +235,27 @@ static bool check_skip(struct job *j) {
 
 /* --emit as the pass to stop after: the last that leaves the language behind. */
 static bool parse_emit(struct job *j) {
-    static const char *const later[] = {"schedule", "dot", "obj", "asm", "llvm"};
+    static const char *const later[] = {"obj", "asm", "llvm"};
     const char *emit = j->opt.emit;
-    int n, level = is(emit, "graph")   ? LEVEL_GRAPH
-                   : is(emit, "loops") ? LEVEL_LOOPS
-                   : is(emit, "ast")   ? LEVEL_AST
-                                       : -1;
-    const struct pass_info *passes = pass_list(&n);
+    int level = is(emit, "graph") || is(emit, "dot") ? LEVEL_GRAPH
+                : is(emit, "loops")                  ? LEVEL_LOOPS
+                : is(emit, "schedule")               ? LEVEL_POLY
+                : is(emit, "ast")                    ? LEVEL_AST
+                                                     : -1;
     j->pipe.stop = j->opt.stop;
     for (size_t k = 0; k < sizeof later / sizeof *later; k++)
         if (is(emit, later[k]))
             return usage_error("--emit=%s is not available yet", emit);
     if (emit && level < 0 && !is(emit, "c"))
-        return usage_error("--emit=%s: expected c, graph, loops or ast", emit);
+        return usage_error("--emit=%s: expected c, graph, dot, loops, schedule or ast", emit);
     if (emit && j->opt.stop)
         return usage_error("--emit and --stop exclude each other");
-    for (int k = 0; k < n; k++)
-        if ((int)passes[k].level == level && passes[k].min_opt <= j->opt.opt_level)
-            j->pipe.stop = passes[k].name;
+    if (level < 0)
+        return true;
+    const struct pass_info *last = pass_last((enum pass_level)level, j->opt.opt_level);
+    if (!last)
+        return usage_error("--emit=%s: no pass makes one at -O%d", emit, j->opt.opt_level);
+    j->pipe.stop = last->name;
     return true;
 }
 
@@ -275,11 +304,11 @@ static bool read_command_line(struct job *j, int argc, char **argv) {
                                         .start = o->start,
                                         .skip = o->skip,
                                         .time = o->time};
-    return check_passes(j, "--dump", o->dump, true) &&
-           check_passes(j, "--stop", o->stop, false) &&
-           check_passes(j, "--start", o->start, false) && check_skip(j) && parse_emit(j) &&
-           check_order_of_passes(j) && check_weights(o->weights) && check_combination(j) &&
-           parse_bindings(j) && parse_remarks(j);
+    return check_passes(j, "--dump", o->dump, true) && check_levels(j, "--dump", o->dump) &&
+           check_passes(j, "--stop", o->stop, false) && check_levels(j, "--stop", o->stop) &&
+           check_start(j) && check_skip(j) && parse_emit(j) && check_order_of_passes(j) &&
+           check_weights(o->weights) && check_combination(j) && parse_bindings(j) &&
+           parse_remarks(j);
 }
 
 /* ---- reading and compiling ---- */
@@ -321,6 +350,10 @@ static bool compile_input(struct job *j) {
     bool ok =
         pipeline_run(&j->compile, &j->pipe, g, j->opt.input, j->dump, j->dump_len, &j->result);
     step_done(j, NULL);
+    if (ok && is(j->opt.emit, "dot")) {
+        str_free(&j->result.text);
+        graph_print_dot(&j->result.text, j->result.graph);
+    }
     return ok;
 }
 
@@ -649,6 +682,7 @@ static enum exit_code finish(struct job *j) {
         return code;
     if (o->output || o->emit || j->diag.remarks & REMARK_ANALYSIS)
         print_c(j);
+    report_nests(&j->compile, j->result.ast);
     if (j->diag.remarks & REMARK_ANALYSIS)
         remark_figures(j);
     if (o->output)

@@ -455,6 +455,21 @@ static const char *into_writers(struct fuse *f, int root) {
 
 /* ---- one array ---- */
 
+/* At -O1 only statements of one ONNX node become one. */
+static bool of_one_node(const struct fuse *f, const struct root *r) {
+    const char *node = f->units.data[r->writers.data[0]].s->loc.node;
+    bool one = node != NULL;
+    for (int k = 0; k < r->writers.len && one; k++) {
+        const char *other = f->units.data[r->writers.data[k]].s->loc.node;
+        one = other && strcmp(node, other) == 0;
+    }
+    for (int k = 0; k < r->readers.len && one; k++) {
+        const char *other = f->units.data[r->readers.data[k]].s->loc.node;
+        one = other && strcmp(node, other) == 0;
+    }
+    return one;
+}
+
 /* Why the array cannot be looked at at all; "" when that is not worth a word. */
 static const char *stands_fast(struct fuse *f, int root) {
     const struct root *r = &f->roots[root];
@@ -470,6 +485,8 @@ static const char *stands_fast(struct fuse *f, int root) {
             if (to->pos < from->pos || r->writers.data[w] == r->readers.data[k])
                 return "it is read before all of it is written";
         }
+    if (f->c->opt_level < 2 && r->readers.len && !of_one_node(f, r))
+        return "it belongs to another operator; -O2 fuses across";
     return NULL;
 }
 
@@ -584,17 +601,32 @@ static void note_kept(struct fuse *f) {
     }
 }
 
+/* The buffer of an array that is no view: the arrays before it that are none either. */
+static int buffer_of(const struct loops *l, int array) {
+    int buffer = 0;
+    for (int k = 0; k < array; k++)
+        buffer += l->arrays.data[k].kind != ARRAY_VIEW;
+    return buffer;
+}
+
 static void remark_kept(const struct fuse *f) {
+    struct intern *names = f->c->names;
     for (int k = 0; k < f->units.len; k++) {
         const struct unit *u = &f->units.data[k];
-        if (u->kept)
-            diag_remark(f->c->diag, REMARK_MISSED, u->s->loc, "%s stays an array: %s",
-                        f->l->arrays.data[root_of(f, u)].name, u->kept);
+        if (!u->kept)
+            continue;
+        struct kept_array *kept = arena_new(names->arena, struct kept_array);
+        int root = root_of(f, u);
+        *kept = (struct kept_array){buffer_of(f->l, root), intern(names, u->kept), f->c->kept};
+        f->c->kept = kept;
+        diag_remark(f->c->diag, REMARK_MISSED, u->s->loc, "%s stays an array: %s",
+                    f->l->arrays.data[root].name, u->kept);
     }
 }
 
-/* Substitutes statements into each other. Requires loops that loops_check accepts; what it
- * leaves computes the same bits. Numbers arrays and statements anew: those that nothing reads
+/* Substitutes statements into each other: at -O2 all, at -O1 those of one ONNX node. Requires
+ * loops that loops_check accepts; what it leaves computes the same bits. Arrays that stay go to
+ * c->kept. Numbers arrays and statements anew: those that nothing reads
  * any more are gone. Cost: a few walks over the statements. */
 bool pass_fuse(struct compile *c, struct loops *l) {
     struct fuse f = {.c = c, .l = l};

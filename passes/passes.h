@@ -14,6 +14,14 @@ struct compile {
     struct intern *names;
     int opt_level; // 0, 1, 2
     bool strict;
+    const struct kept_array *kept; // by fuse, for report_nests
+};
+
+/* An array that fuse could have removed, and why it did not. Lives in `names`' arena. */
+struct kept_array {
+    int buffer; // that plain_start makes of it
+    const char *why;
+    const struct kept_array *next;
 };
 
 /* GRAPH passes edit the graph in place; what each does stands above it in its file. False after
@@ -42,6 +50,10 @@ bool pass_fuse(struct compile *c, struct loops *l);
 struct ast *ast_from_loops(struct compile *c, const struct loops *l);
 bool pass_arena(struct compile *c, struct ast *a); // arena_plan and its checker
 
+/* Remarks on the final ast: how many nests touch memory and how many of them only copy
+ * (REMARK_ANALYSIS), and each that does with the reason why it stays (REMARK_MISSED). */
+void report_nests(struct compile *c, const struct ast *a);
+
 /* Computes all results of one node whose operands are constants (or that reads shapes only):
  * out[k] gets bytes in g's arena, the value becomes a constant. False when the node cannot be
  * evaluated (sub-graphs, run-time errors): it stays. */
@@ -59,14 +71,16 @@ int rewrite_with(struct compile *c, struct graph *g, int first, int end);
 
 /* One row of passes.def. */
 struct pass_info {
-    enum pass_level level; // of what the pass leaves behind
+    enum pass_level takes, leaves;
     const char *name;
-    int min_opt;   // runs from this -O on
-    bool required; // cannot be skipped
+    int min_opt, max_opt; // runs from -O min_opt to -O max_opt
+    bool required;        // cannot be skipped
     const char *doc;
 };
 const struct pass_info *pass_list(int *count);
 int pass_find(const char *name); // its position in pass_list, or -1
+/* The last pass that leaves this language behind at -O opt_level; NULL when none does. */
+const struct pass_info *pass_last(enum pass_level leaves, int opt_level);
 
 /* One reason for the order: pass a runs after pass b. */
 struct pass_order {
@@ -93,10 +107,11 @@ struct pipeline_result {
     struct arena constants; // read from a dump's side file
 };
 /* Runs passes.def on a graph, or on the dump `text` when opt->start is set (constants:
- * constants.bin in the folder of `file`). Dumps are DIR/NN-PASS.graph, .loops or .ast, each
- * beginning with a comment that says when the pass changed nothing, and DIR/constants.bin. The
- * verifier runs before the first and after every pass: errors in a dump are the user's, errors
- * after a pass are bugs. False after errors, all reported. Takes the graph over; the result is
+ * constants.bin in the folder of `file`). Dumps are DIR/NN-PASS.graph, .loops, .poly or .ast,
+ * each beginning with a comment that says when the pass changed nothing, and
+ * DIR/constants.bin. The verifier runs before the first and after every pass: errors in a dump
+ * are the user's, errors after a pass are bugs; a schedule in a dump is certified before
+ * anything is made of it. False after errors, all reported. Takes the graph over; the result is
  * freed by pipeline_free in either case. */
 bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct graph *g,
                   const char *file, const char *text, size_t len, struct pipeline_result *out);

@@ -3,6 +3,7 @@
 #include "ir/arena.h"
 #include "ir/constant.h"
 #include "passes/passes.h"
+#include "polyhedral/polyhedral.h"
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
@@ -16,6 +17,7 @@ struct state {
     const struct pipeline_options *opt;
     struct graph *graph;
     struct loops *loops;
+    struct poly *poly; // of the loops
     struct ast *ast;
     enum pass_level level; // of the language that is current
     bool typed;            // GRAPH: after infer
@@ -53,6 +55,43 @@ static bool run_fuse(struct state *s) {
     return pass_fuse(s->compile, s->loops);
 }
 
+/* The loops as sets and maps, and the proof that they are right. */
+static bool import_loops(struct state *s) {
+    s->poly = poly_import(s->loops, s->compile->diag);
+    bool inside = poly_bounds(s->poly);
+    return poly_depend(s->poly) && inside;
+}
+
+static bool run_import(struct state *s) {
+    return import_loops(s);
+}
+
+static bool run_schedule(struct state *s) {
+    poly_schedule(s->poly);
+    return true;
+}
+
+static bool run_certify(struct state *s) {
+    return poly_certify(s->poly);
+}
+
+static void remark_poly(const struct state *s) {
+    const struct poly_figures f = poly_figures(s->poly);
+    const struct stmt *first = s->loops->body.first;
+    struct loc loc = {.file = first ? first->loc.file : s->loops->name};
+    diag_remark(s->compile->diag, REMARK_ANALYSIS, loc,
+                "%d statements in %d regions, %d accesses, %d dependences; %d not proven, %d "
+                "quota hits, %d fall-backs",
+                f.statements, f.regions, f.accesses, f.dependences, f.unproven, f.quota_hits,
+                f.fallbacks);
+}
+
+static bool run_astgen(struct state *s) {
+    s->ast = ast_from_poly(s->poly, s->compile->names, s->compile->strict);
+    remark_poly(s);
+    return true;
+}
+
 static bool run_naive(struct state *s) {
     s->ast = ast_from_loops(s->compile, s->loops);
     return s->ast != NULL;
@@ -67,18 +106,19 @@ static bool run_arena(struct state *s) {
     return pass_arena(s->compile, s->ast);
 }
 
-#define PASS(level, name, opt, need, doc) {LEVEL_##level, #name, opt, NEED_##need, doc},
+#define PASS(takes, leaves, name, low, high, need, doc)                                        \
+    {LEVEL_##takes, LEVEL_##leaves, #name, low, high, NEED_##need, doc},
 enum { NEED_MAY, NEED_MUST };
 static const struct pass_info passes[] = {
 #include "passes/passes.def"
 };
 
-#define PASS(level, name, opt, need, doc) run_##name,
+#define PASS(takes, leaves, name, low, high, need, doc) run_##name,
 static bool (*const runs[])(struct state *s) = {
 #include "passes/passes.def"
 };
 
-#define PASS(level, name, opt, need, doc)
+#define PASS(takes, leaves, name, low, high, need, doc)
 #define AFTER(a, b, why) {#a, #b, why},
 static const struct pass_order orders[] = {
 #include "passes/passes.def"
@@ -103,6 +143,18 @@ int pass_find(const char *name) {
     return -1;
 }
 
+static bool at_level(const struct pass_info *p, int opt_level) {
+    return p->min_opt <= opt_level && opt_level <= p->max_opt;
+}
+
+const struct pass_info *pass_last(enum pass_level leaves, int opt_level) {
+    const struct pass_info *last = NULL;
+    for (int k = 0; k < NUM_PASSES; k++)
+        if (passes[k].leaves == leaves && at_level(&passes[k], opt_level))
+            last = &passes[k];
+    return last;
+}
+
 /* ---- options ---- */
 
 /* Is `name` one of the comma-separated words of `list`? */
@@ -119,7 +171,7 @@ static bool is_dumped(const struct pipeline_options *opt, int pass) {
 }
 
 static bool is_run(const struct state *s, int pass) {
-    return passes[pass].min_opt <= s->compile->opt_level &&
+    return passes[pass].takes == s->level && at_level(&passes[pass], s->compile->opt_level) &&
            !listed(s->opt->skip, passes[pass].name);
 }
 
@@ -156,6 +208,13 @@ static bool check_options(struct state *s) {
                    opt->stop, opt->start);
         ok = false;
     }
+    if (ok && opt->start &&
+        !pass_last(passes[pass_find(opt->start)].leaves, s->compile->opt_level)) {
+        diag_error(s->compile->diag, (struct loc){0},
+                   "--start: nothing goes on from '%s' at -O%d", opt->start,
+                   s->compile->opt_level);
+        ok = false;
+    }
     return ok;
 }
 
@@ -166,6 +225,8 @@ static void print_state(struct state *s, struct str *text) {
         graph_print(text, s->graph, &s->pool);
     else if (s->level == LEVEL_LOOPS)
         loops_print(text, s->loops, &s->pool);
+    else if (s->level == LEVEL_POLY)
+        poly_print(text, s->poly, &s->pool);
     else
         ast_print(text, s->ast, &s->pool);
 }
@@ -198,6 +259,20 @@ static bool write_constants(struct state *s) {
 
 /* ---- reading a dump ---- */
 
+/* The loops, which are proven anew, and their schedules, which are certified before anything is
+ * made of them. Only import leaves none behind. */
+static bool read_poly(struct state *s, const char *file, const char *text, size_t len,
+                      const struct constant_pool *side) {
+    struct compile *c = s->compile;
+    size_t split = poly_find_schedule(text, len);
+    s->loops = loops_read(file, text, split, c->names, side, c->diag);
+    if (!s->loops || !loops_check(s->loops, c->diag) || !import_loops(s))
+        return false;
+    if (split == len && passes[pass_find(s->opt->start)].takes == LEVEL_LOOPS)
+        return true;
+    return poly_read_schedule(s->poly, file, text, len) && poly_certify(s->poly);
+}
+
 static bool read_state(struct state *s, const char *file, const char *text, size_t len,
                        struct constant_pool *side) {
     struct compile *c = s->compile;
@@ -210,6 +285,8 @@ static bool read_state(struct state *s, const char *file, const char *text, size
         s->graph = graph_read(file, text, len, c->names, side, c->diag);
     else if (s->level == LEVEL_LOOPS)
         s->loops = loops_read(file, text, len, c->names, side, c->diag);
+    else if (s->level == LEVEL_POLY)
+        return read_poly(s, file, text, len, side);
     else
         s->ast = ast_read(file, text, len, c->names, side, c->diag);
     return s->graph || s->loops || s->ast;
@@ -222,6 +299,8 @@ static bool verify(struct state *s) {
         return graph_check(s->graph, s->typed, s->compile->diag);
     if (s->level == LEVEL_LOOPS)
         return loops_check(s->loops, s->compile->diag);
+    if (s->level == LEVEL_POLY)
+        return true; // what there is to check are the passes import and certify
     return ast_check(s->ast, s->compile->diag);
 }
 
@@ -244,7 +323,7 @@ static bool run_pass(struct state *s, int pass) {
         str_free(&old);
         return false;
     }
-    s->level = passes[pass].level;
+    s->level = passes[pass].leaves;
     if (s->opt->time)
         fprintf(stderr, "%-8s %9.3f ms\n", passes[pass].name, 1e3 * (seconds() - start));
     if (!verify(s))
@@ -276,7 +355,7 @@ static bool start(struct state *s, const char *file, const char *text, size_t le
     if (s->opt->start) {
         struct constant_pool side = {.arena = &out->constants};
         first = pass_find(s->opt->start) + 1;
-        s->level = passes[first - 1].level;
+        s->level = passes[first - 1].leaves;
         s->typed = true;
         if (!read_state(s, file, text, len, &side))
             return false;
@@ -294,6 +373,7 @@ bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct 
     s.pool.arena = &s.scratch;
     bool ok = check_options(&s) && start(&s, file, text, len, out);
     c->diag->pass = NULL;
+    poly_free(s.poly);
     out->graph = s.graph;
     out->loops = s.loops;
     if (s.ast && (!ok || opt->stop))

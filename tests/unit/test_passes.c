@@ -399,8 +399,24 @@ START_TEST(order_has_reasons) {
     int passes;
     const struct pass_info *list = pass_list(&passes);
     for (int k = 1; k < passes; k++)
-        ck_assert_msg(list[k].level >= list[k - 1].level, "%s goes back a level", list[k].name);
+        ck_assert_msg(list[k].leaves >= list[k - 1].leaves, "%s goes back", list[k].name);
+    for (int k = 0; k < passes; k++)
+        ck_assert_msg(list[k].leaves >= list[k].takes, "%s goes back", list[k].name);
     ck_assert_int_eq(pass_find("nothing"), -1);
+}
+END_TEST
+
+/* At every level one pass leaves each language behind that another takes, to the ast. */
+START_TEST(every_level_reaches_an_ast) {
+    int count;
+    const struct pass_info *list = pass_list(&count);
+    enum pass_level at = LEVEL_GRAPH;
+    for (int k = 0; k < count; k++)
+        if (list[k].takes == at && list[k].min_opt <= _i && _i <= list[k].max_opt)
+            at = list[k].leaves;
+    ck_assert_int_eq(at, LEVEL_AST);
+    ck_assert_str_eq(pass_last(LEVEL_AST, _i)->name, "arena");
+    ck_assert((pass_last(LEVEL_POLY, _i) == NULL) == (_i == 0));
 }
 END_TEST
 
@@ -434,13 +450,14 @@ static char *run_pipeline(struct fixture *f, const struct pipeline_options *opt,
 }
 
 static const char *ending(enum pass_level level) {
-    return level == LEVEL_GRAPH ? "graph" : level == LEVEL_LOOPS ? "loops" : "ast";
+    static const char *const endings[] = {"graph", "loops", "poly", "ast"};
+    return endings[level];
 }
 
 START_TEST(continues_from_every_dump) {
     struct fixture f;
     start(&f);
-    f.compile.opt_level = 1; // every pass runs
+    f.compile.opt_level = _i;
     char dir[] = "/tmp/nncc-dumps-XXXXXX";
     ck_assert_ptr_nonnull(mkdtemp(dir));
     char *whole =
@@ -450,13 +467,19 @@ START_TEST(continues_from_every_dump) {
     const struct pass_info *list = pass_list(&count);
     for (int k = 0; k < count; k++) {
         char *path = arena_printf(&f.arena, "%s/%02d-%s.%s", dir, k + 1, list[k].name,
-                                  ending(list[k].level));
+                                  ending(list[k].leaves));
+        bool runs = list[k].min_opt <= _i && _i <= list[k].max_opt;
+        ck_assert_msg((access(path, R_OK) == 0) == runs, "%s", path);
+        if (!runs)
+            continue;
         size_t len;
         char *text = file_read(path, &len);
         ck_assert_msg(text != NULL, "%s", path);
         ck_assert_ptr_nonnull(
             strstr(text, arena_printf(&f.arena, "// after %s", list[k].name)));
-        bool nothing = strcmp(list[k].name, "fold") == 0 || strcmp(list[k].name, "expand") == 0;
+        bool nothing = strcmp(list[k].name, "fold") == 0 ||
+                       strcmp(list[k].name, "expand") == 0 ||
+                       strcmp(list[k].name, "certify") == 0;
         ck_assert((strstr(text, " (unchanged)\n") != NULL) == nothing);
         struct pipeline_options opt = {.start = list[k].name};
         char *rest = run_pipeline(&f, &opt, path, text);
@@ -496,6 +519,8 @@ static const struct {
     {{.stop = "all"}, "--stop: there is no pass 'all' (see --passes)"},
     {{.dump = "all,x"}, "--dump: there is no pass 'x' (see --passes)"},
     {{.start = "clean", .stop = "infer"}, "--stop: pass 'infer' is not after 'clean'"},
+    {{.start = "schedule"}, "--start: nothing goes on from 'schedule' at -O0"},
+    {{.skip = "certify"}, "--skip: pass 'certify' cannot be skipped"},
     {{.dump = "all", .dump_dir = "/nowhere/at/all"}, "cannot write: "},
 };
 
@@ -544,7 +569,8 @@ int main(void) {
     tcase_add_test(t, outputs_that_are_inputs_constants_or_twice);
     tcase_add_test(t, require_becomes_a_statement);
     tcase_add_test(t, order_has_reasons);
-    tcase_add_test(t, continues_from_every_dump);
+    tcase_add_loop_test(t, every_level_reaches_an_ast, 0, 3);
+    tcase_add_loop_test(t, continues_from_every_dump, 0, 3);
     tcase_add_test(t, stops_and_skips);
     tcase_add_loop_test(t, refuses_options, 0, ROWS(misuse));
     tcase_add_test(t, refuses_wrong_dumps);

@@ -1,0 +1,155 @@
+/* What is said of the final ast beside its memory: the loop nests that touch memory, and those
+ * of them that only move elements from one place to another, each with the reason why fusing
+ * did not remove it. */
+#include "passes/passes.h"
+
+struct report {
+    struct compile *compile;
+    const struct ast *ast;
+    int nests, copies, calls;
+};
+
+/* ---- what a nest does ---- */
+
+struct nest {
+    int from, to;  // buffers of the first element moved; -1: none
+    bool stores;   // at all
+    bool computes; // something else is stored than an element read
+    bool by_data;  // where an element is read from is itself read
+};
+
+static bool has_load(const struct expr *e) {
+    bool found = e->kind == EXPR_LOAD;
+    for (int k = 0; k < e->n && !found; k++)
+        found = has_load(e->arg[k]);
+    return found;
+}
+
+/* The load of a value that is an element or a guarded one; NULL when it is anything else. */
+static const struct expr *moved_element(const struct expr *value) {
+    while (value->kind == EXPR_GUARD)
+        value = value->arg[0];
+    return value->kind == EXPR_LOAD ? value : NULL;
+}
+
+static void add_store(struct nest *n, const struct ast_node *store) {
+    const struct expr *load = moved_element(store->value);
+    n->stores = true;
+    n->computes = n->computes || !load;
+    if (!load || n->from >= 0)
+        return;
+    n->from = load->array;
+    n->to = store->buffer;
+    n->by_data = has_load(load->arg[0]);
+}
+
+static void add_list(struct nest *n, const struct ast_list *list) {
+    for (const struct ast_node *s = list->first; s; s = s->next) {
+        if (s->kind == AST_STORE || s->kind == AST_TILE)
+            add_store(n, s);
+        n->computes = n->computes || s->kind == AST_SET || s->kind == AST_CALL;
+        add_list(n, &s->body);
+        add_list(n, &s->orelse);
+    }
+}
+
+static struct nest nest_of(const struct ast_node *node) {
+    struct nest n = {.from = -1, .to = -1};
+    add_list(&n, &node->body);
+    return n;
+}
+
+/* ---- why a copy stays ---- */
+
+struct mention {
+    int buffer;
+    bool found;
+};
+
+static void find_buffer(void *user, int buffer, bool store) {
+    struct mention *m = user;
+    (void)store;
+    m->found = m->found || buffer == m->buffer;
+}
+
+/* Does a call in the list mention the buffer? */
+static bool in_call(const struct ast_list *list, int buffer) {
+    struct mention m = {.buffer = buffer};
+    for (const struct ast_node *n = list->first; n && !m.found; n = n->next) {
+        if (n->kind == AST_CALL)
+            ast_walk_buffers(n, find_buffer, &m);
+        m.found = m.found || in_call(&n->body, buffer) || in_call(&n->orelse, buffer);
+    }
+    return m.found;
+}
+
+static const char *kept_why(const struct compile *c, int buffer) {
+    for (const struct kept_array *k = c->kept; k; k = k->next)
+        if (k->buffer == buffer)
+            return k->why;
+    return NULL;
+}
+
+/* The plainest true reason, where fuse gave none: who else has a say in both buffers. */
+static const char *why_plain(const struct report *r, const struct nest *n, bool repeated) {
+    const struct buffer *from = &r->ast->buffers.data[n->from];
+    const struct buffer *to = &r->ast->buffers.data[n->to];
+    bool given = from->kind == BUFFER_INPUT || from->kind == BUFFER_CONST;
+    if (to->kind == BUFFER_OUTPUT && given)
+        return "the output consists of elements that nothing computes";
+    if (n->by_data)
+        return "data says which elements";
+    if (in_call(&r->ast->body, n->to))
+        return "a call wants the result as an array";
+    if (in_call(&r->ast->body, n->from))
+        return "a call makes what is copied";
+    if (repeated)
+        return "a loop carries the result from one repetition to the next";
+    if (to->kind == BUFFER_OUTPUT && from->kind == BUFFER_OUTPUT)
+        return "what is copied is an output too";
+    if (to->kind == BUFFER_OUTPUT)
+        return "what is copied is read elsewhere, in another order";
+    return "what is copied is written in another order than it is wanted";
+}
+
+static void report_copy(const struct report *r, const struct ast_node *node,
+                        const struct nest *n, bool repeated) {
+    const struct ast *a = r->ast;
+    const char *to = kept_why(r->compile, n->to), *from = kept_why(r->compile, n->from);
+    const char *about = to     ? a->buffers.data[n->to].name
+                        : from ? a->buffers.data[n->from].name
+                               : NULL;
+    const char *why = to ? to : from ? from : why_plain(r, n, repeated);
+    diag_remark(r->compile->diag, REMARK_MISSED, node->loc, "%s from %s only copies: %s%s%s",
+                a->buffers.data[n->to].name, a->buffers.data[n->from].name, about ? about : "",
+                about ? ": " : "", why);
+}
+
+/* ---- all nests ---- */
+
+static void report_list(struct report *r, const struct ast_list *list, bool repeated) {
+    for (const struct ast_node *s = list->first; s; s = s->next) {
+        r->calls += s->kind == AST_CALL;
+        if (s->kind != AST_NEST) {
+            report_list(r, &s->body, repeated || s->kind == AST_FOR);
+            report_list(r, &s->orelse, repeated);
+            continue;
+        }
+        struct nest n = nest_of(s);
+        r->nests += n.stores;
+        if (n.stores && !n.computes) {
+            r->copies++;
+            report_copy(r, s, &n, repeated);
+        }
+    }
+}
+
+void report_nests(struct compile *c, const struct ast *a) {
+    struct report r = {.compile = c, .ast = a};
+    const struct ast_node *first = a->body.first;
+    report_list(&r, &a->body, false);
+    struct loc loc = {.file = first ? first->loc.file : a->name};
+    diag_remark(c->diag, REMARK_ANALYSIS, loc,
+                "%d loop nests touch memory, %d of them only copy; %d calls", r.nests, r.copies,
+                r.calls);
+}
