@@ -116,10 +116,10 @@ static void report_copy(const struct report *r, const struct ast_node *node,
                         const struct nest *n, bool repeated) {
     const struct ast *a = r->ast;
     const char *to = kept_why(r->compile, n->to), *from = kept_why(r->compile, n->from);
-    const char *about = to     ? a->buffers.data[n->to].name
-                        : from ? a->buffers.data[n->from].name
-                               : NULL;
-    const char *why = to ? to : from ? from : why_plain(r, n, repeated);
+    const char *about = from ? a->buffers.data[n->from].name
+                        : to ? a->buffers.data[n->to].name
+                             : NULL;
+    const char *why = from ? from : to ? to : why_plain(r, n, repeated);
     diag_remark(r->compile->diag, REMARK_MISSED, node->loc, "%s from %s only copies: %s%s%s",
                 a->buffers.data[n->to].name, a->buffers.data[n->from].name, about ? about : "",
                 about ? ": " : "", why);
