@@ -1,20 +1,13 @@
-/* The memory plan. Live intervals come from the final ast (a step is a position in its body),
- * placement is greedy best fit tried in a few orders, as in "Efficient Memory Management for
- * Deep Neural Net Inference" (Pisarchyk and Lee, 2020, section 5.2: greedy by size). A result
- * may take the place of an operand that dies in the same nest when the nest reads every element
- * of it only in the iteration that overwrites it. */
+/* The memory plan of an ast: live intervals (a step is a position in its body), in-place
+ * results (arena_pairs.c), offsets (arena_place.c); and the checker, which recomputes the
+ * intervals, proves the pairs that the offsets need, and shares nothing else with the planner.
+ */
 #include "ir/arena.h"
-#include <stdlib.h>
 
 #define ARENA_ALIGN 16 // bytes; enough for every element type and 128-bit vectors
 
 static bool live_together(const struct arena_item *a, const struct arena_item *b) {
     return a->first <= b->last && b->first <= a->last;
-}
-
-/* Is b the dying operand that a may overlay? */
-static bool in_place(const struct arena_item *items, int a, int b) {
-    return items[a].share == b && items[a].first == items[b].last;
 }
 
 /* ---- live intervals ---- */
@@ -64,148 +57,31 @@ static struct plan plan_intervals(struct arena *arena, const struct ast *a) {
 
 /* ---- in-place pairs ---- */
 
-#define MAX_LOOPS 64 // deeper nests get no in-place result
-
-/* The loops around a statement, outermost first. */
-struct around {
-    const struct ast_node *loop[MAX_LOOPS];
-    int n;
-};
-
-/* One question about one nest: may `result` take the place of `operand`? Yes when the nest
- * stores the result once per element, and reads the operand only at the element it is about to
- * store, in the same iteration. */
-struct overlay {
-    int result, operand;
-    const struct expr *index; // of the only store; NULL before it is seen
-    struct around store;
-    bool ok;
-};
-
-/* Finds the store of o->result under `list`; `at` holds the loops around it. */
-static void find_store(struct overlay *o, const struct ast_list *list, struct around *at) {
-    for (const struct ast_node *n = list->first; n && o->ok; n = n->next) {
-        bool loop = n->kind == AST_FOR;
-        o->ok = n->kind != AST_CALL && n->kind != AST_TILE && !n->cond && at->n < MAX_LOOPS;
-        if (n->kind == AST_STORE && n->buffer == o->result) {
-            o->ok = o->ok && !o->index;
-            o->index = n->index;
-            o->store = *at;
-        }
-        if (loop && o->ok)
-            at->loop[at->n++] = n;
-        find_store(o, &n->body, at);
-        find_store(o, &n->orelse, at);
-        at->n -= loop;
+/* The operand that item i, born in this nest, takes the place of: the largest that dies here
+ * and is not taken yet; -1: none. */
+static int find_share(const struct plan *p, const struct ast_node *nest, int step, int i,
+                      const bool *taken) {
+    int best = -1;
+    for (int j = 0; j < p->n; j++) {
+        bool dies = !taken[j] && p->items[j].last == step && p->items[j].first < step;
+        bool larger = best < 0 || p->items[j].bytes > p->items[best].bytes;
+        if (dies && larger && p->items[j].first >= 0 &&
+            arena_may_overlay(p->ast, nest, p->buffer_of[i], p->buffer_of[j]))
+            best = j;
     }
+    return best;
 }
 
-static void check_load(void *user, const struct expr *e) {
-    struct overlay *o = user;
-    bool bad_operand =
-        e->kind == EXPR_LOAD && e->array == o->operand && !expr_equal(e->arg[0], o->index);
-    bool reads_result = e->kind == EXPR_LOAD && e->array == o->result;
-    o->ok = o->ok && !bad_operand && !reads_result;
-}
-
-static void touches_operand(void *user, const struct expr *e) {
-    struct overlay *o = user;
-    o->ok = o->ok && !(e->kind == EXPR_LOAD && e->array == o->operand);
-}
-
-static void walk_parts(const struct ast_node *n, void (*fn)(void *, const struct expr *),
-                       struct overlay *o) {
-    const struct expr *parts[] = {n->lo, n->hi, n->index, n->value};
-    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
-        if (parts[k])
-            expr_walk(parts[k], fn, o);
-}
-
-/* Every load of the operand lies inside the loops of the store and not after it. `depth` counts
- * the store's loops entered so far; outside all of them, or once the store was passed at that
- * depth, no load is allowed. */
-static void check_nest(struct overlay *o, const struct ast_list *list, int depth) {
-    bool inside = depth == o->store.n, passed = false;
-    for (const struct ast_node *n = list->first; n && o->ok; n = n->next) {
-        walk_parts(n, inside && !passed ? check_load : touches_operand, o);
-        passed = passed || (n->kind == AST_STORE && n->buffer == o->result);
-        bool of_store = !inside && n->kind == AST_FOR && n == o->store.loop[depth];
-        int below = of_store || inside ? depth + of_store : MAX_LOOPS + 1;
-        check_nest(o, &n->body, passed && inside ? MAX_LOOPS + 1 : below);
-    }
-}
-
-/* Coefficient of `name` in e, a sum of constant multiples of variables and a constant; false
- * when e has another form. */
-static bool coefficient(const struct expr *e, const char *name, int64_t *k) {
-    int64_t x, y, c;
-    *k = e->kind == EXPR_VAR && e->name == name;
-    if (e->kind == EXPR_CONST || e->kind == EXPR_VAR)
-        return true;
-    if (e->kind != EXPR_FUNC || e->n != 2 || !coefficient(e->arg[0], name, &x) ||
-        !coefficient(e->arg[1], name, &y))
-        return false;
-    if (e->func == FUNC_ADD)
-        return size_add(x, y, k);
-    if (e->func == FUNC_MUL && expr_as_int(e->arg[1], &c))
-        return size_mul(x, c, k);
-    return e->func == FUNC_MUL && expr_as_int(e->arg[0], &c) && size_mul(c, y, k);
-}
-
-/* Iterations of a loop with constant bounds; -1 otherwise. */
-static int64_t trip_count(const struct ast_node *loop) {
-    int64_t lo, hi;
-    return expr_as_int(loop->lo, &lo) && expr_as_int(loop->hi, &hi) && hi > lo ? hi - lo : -1;
-}
-
-/* Does every iteration of the loops store another element? Shown for mixed-radix indices: each
- * coefficient exceeds what the loops of smaller coefficients can add. */
-static bool store_injective(const struct overlay *o) {
-    for (int s = 0; s < o->store.n; s++) {
-        int64_t k, kt, below = 0, trips = trip_count(o->store.loop[s]);
-        if (trips == 1)
-            continue;
-        if (trips < 0 || !coefficient(o->index, o->store.loop[s]->name, &k) || k == 0)
-            return false;
-        for (int t = 0; t < o->store.n; t++) {
-            int64_t inner = trip_count(o->store.loop[t]);
-            if (t != s && coefficient(o->index, o->store.loop[t]->name, &kt) && kt <= k)
-                below += kt * (inner - 1);
-        }
-        if (below >= k)
-            return false;
-    }
-    return true;
-}
-
-static bool may_overlay(const struct ast *a, const struct ast_node *nest, int result,
-                        int operand) {
-    struct overlay o = {.result = result, .operand = operand, .ok = true};
-    struct around at = {.n = 0};
-    const struct dtype_info *r = dtype_info(a->buffers.data[result].dtype);
-    if (nest->kind != AST_NEST || r->bits != dtype_info(a->buffers.data[operand].dtype)->bits ||
-        r->bits < 8)
-        return false;
-    find_store(&o, &nest->body, &at);
-    if (!o.ok || !o.index || !store_injective(&o))
-        return false;
-    check_nest(&o, &nest->body, 0);
-    return o.ok;
-}
-
-/* Gives each item the largest operand that dies in the nest where the item is born and that it
- * may overlay. */
 static void plan_shares(struct plan *p) {
-    const struct ast_node *n = p->ast->body.first;
-    for (int step = 0; n; n = n->next, step++)
+    bool *taken = arena_array(p->arena, bool, p->n);
+    int step = 0;
+    for (const struct ast_node *n = p->ast->body.first; n; n = n->next, step++)
         for (int i = 0; i < p->n; i++) {
-            struct arena_item *it = &p->items[i];
-            for (int j = 0; it->first == step && j < p->n; j++) {
-                bool dies = j != i && p->items[j].last == step && p->items[j].first < step;
-                bool larger = it->share < 0 || p->items[j].bytes > p->items[it->share].bytes;
-                if (dies && larger && may_overlay(p->ast, n, p->buffer_of[i], p->buffer_of[j]))
-                    it->share = j;
-            }
+            if (p->items[i].first != step)
+                continue;
+            p->items[i].share = find_share(p, n, step, i, taken);
+            if (p->items[i].share >= 0)
+                taken[p->items[i].share] = true;
         }
 }
 
@@ -222,55 +98,111 @@ void arena_plan(struct ast *a) {
     arena_free(&scratch);
 }
 
+static const struct buffer *item_buffer(const struct plan *p, int i) {
+    return &p->ast->buffers.data[p->buffer_of[i]];
+}
+
+static const struct ast_node *node_at(const struct plan *p, int step) {
+    const struct ast_node *n = p->ast->body.first;
+    while (step-- > 0)
+        n = n->next;
+    return n;
+}
+
+/* May item i lie on item j, because j dies in the nest where i is born? */
+static bool proven_pair(const struct plan *p, int i, int j) {
+    const struct arena_item *result = &p->items[i], *operand = &p->items[j];
+    return result->offset == operand->offset && result->first == operand->last &&
+           operand->first < operand->last &&
+           arena_may_overlay(p->ast, node_at(p, result->first), p->buffer_of[i],
+                             p->buffer_of[j]);
+}
+
 static void check_pair(const struct plan *p, int i, int j, struct diag *d) {
     const struct arena_item *x = &p->items[i], *y = &p->items[j];
     bool apart = x->offset + x->bytes <= y->offset || y->offset + y->bytes <= x->offset;
     if (apart || !live_together(x, y) || x->bytes == 0 || y->bytes == 0)
         return;
-    bool pair =
-        (in_place(p->items, i, j) || in_place(p->items, j, i)) && x->offset == y->offset;
-    if (!pair)
+    if (!proven_pair(p, i, j) && !proven_pair(p, j, i))
         diag_error(d, (struct loc){0},
                    "buffers %s and %s are alive together and overlap in the arena",
-                   p->ast->buffers.data[p->buffer_of[i]].name,
-                   p->ast->buffers.data[p->buffer_of[j]].name);
+                   item_buffer(p, i)->name, item_buffer(p, j)->name);
+}
+
+static void check_place(const struct plan *p, int i, struct diag *d) {
+    const struct arena_item *x = &p->items[i];
+    const struct buffer *b = item_buffer(p, i);
+    int unit = dtype_info(b->dtype)->bits / 8;
+    if (x->offset < 0 || x->offset + x->bytes > p->ast->arena_bytes)
+        diag_error(d, (struct loc){0}, "buffer %s lies outside the arena", b->name);
+    if (unit > 1 && (x->offset % unit || p->ast->arena_align % unit))
+        diag_error(d, (struct loc){0}, "buffer %s is not aligned to its elements", b->name);
 }
 
 bool arena_check(const struct ast *a, struct diag *d) {
     struct arena scratch = {0};
     int errors = d->errors;
     struct plan p = plan_intervals(&scratch, a);
-    /* A share is proven here for the pair that needs it, not taken from the planner's choice.
-     */
-    plan_shares(&p);
     for (int i = 0; i < p.n; i++) {
-        const struct arena_item *x = &p.items[i];
-        if (x->first >= 0 && (x->offset < 0 || x->offset + x->bytes > a->arena_bytes))
-            diag_error(d, (struct loc){0}, "buffer %s lies outside the arena",
-                       a->buffers.data[p.buffer_of[i]].name);
-        const struct buffer *b = &a->buffers.data[p.buffer_of[i]];
-        int unit = dtype_info(b->dtype)->bits / 8;
-        if (x->first >= 0 && unit > 1 && (x->offset % unit || a->arena_align % unit))
-            diag_error(d, (struct loc){0}, "buffer %s is not aligned to its elements", b->name);
+        if (p.items[i].first < 0)
+            continue;
+        check_place(&p, i, d);
         for (int j = 0; j < i; j++)
-            check_pair(&p, i, j, d);
+            if (p.items[j].first >= 0)
+                check_pair(&p, i, j, d);
     }
     arena_free(&scratch);
     return d->errors == errors;
 }
 
+/* ---- remarks ---- */
+
+static void remark_step(const struct plan *p, int step, int64_t bytes, struct diag *d) {
+    int more = 0;
+    for (int s = 0; s < p->step; s++)
+        more += s != step && arena_alive(p->items, p->n, p->ast->arena_align, s) == bytes;
+    struct str same = {0};
+    if (more)
+        str_addf(&same, "; %d other step%s as many", more, more > 1 ? "s have" : " has");
+    diag_remark(d, REMARK_ANALYSIS, node_at(p, step)->loc,
+                "step %d of %d binds the arena: %lld bytes alive%s", step, p->step,
+                (long long)bytes, str_cstr(&same));
+    str_free(&same);
+}
+
+/* Where an item comes from, and what it takes at the step that binds. */
+static void remark_item(const struct plan *p, int i, int step, struct diag *d) {
+    const struct arena_item *it = &p->items[i];
+    struct str over = {0};
+    if (it->share >= 0 && it->first == step)
+        str_addf(&over, ", in the place of %s", item_buffer(p, it->share)->name);
+    diag_remark(d, REMARK_ANALYSIS, node_at(p, it->first)->loc,
+                "%s: %lld bytes at %lld, alive in steps %d to %d%s", item_buffer(p, i)->name,
+                (long long)it->bytes, (long long)it->offset, it->first, it->last,
+                str_cstr(&over));
+    str_free(&over);
+}
+
+static void remark_binding(const struct plan *p, int64_t bound, int step, struct diag *d) {
+    remark_step(p, step, bound, d);
+    for (int i = 0; i < p->n; i++)
+        if (p->items[i].first >= 0 && p->items[i].first <= step && step <= p->items[i].last)
+            remark_item(p, i, step, d);
+}
+
 void arena_remarks(const struct ast *a, struct diag *d) {
     struct arena scratch = {0};
     struct plan p = plan_intervals(&scratch, a);
-    int binding, step = 0;
+    struct str where = {0};
+    int step;
     plan_shares(&p);
-    int64_t bound = arena_bound(p.items, p.n, a->arena_align, &binding);
-    for (const struct ast_node *n = a->body.first; n; n = n->next, step++)
-        diag_remark(d, REMARK_ANALYSIS, n->loc, "step %d: %lld bytes of the arena alive%s",
-                    step, (long long)arena_alive(p.items, p.n, a->arena_align, step),
-                    step == binding ? " (binds)" : "");
-    diag_remark(d, REMARK_ANALYSIS, (struct loc){0},
-                "arena: %lld bytes, liveness bound %lld, bound by step %d",
-                (long long)a->arena_bytes, (long long)bound, binding);
+    int64_t bound = arena_bound(p.items, p.n, a->arena_align, &step);
+    if (bound > 0) {
+        remark_binding(&p, bound, step, d);
+        str_addf(&where, ", bound by step %d", step);
+    }
+    diag_remark(d, REMARK_ANALYSIS, (struct loc){0}, "arena: %lld bytes, liveness bound %lld%s",
+                (long long)a->arena_bytes, (long long)bound, str_cstr(&where));
+    str_free(&where);
     arena_free(&scratch);
 }

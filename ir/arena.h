@@ -5,12 +5,13 @@
 
 #include "ir/ast.h"
 
-/* A block to place: lives from step `first` to step `last`, both inclusive. */
+/* A block to place: lives from step `first` to step `last`, both inclusive; first < 0: never,
+ * and takes no room. */
 struct arena_item {
     int64_t bytes;
     int first, last;
     int share; // item that this one may overlay although they meet in one step (in-place), or
-               // -1
+               // -1; no two items name the same
     int64_t offset; // out
 };
 /* Places all items at multiples of align; returns the arena's size. Pure and deterministic:
@@ -24,15 +25,22 @@ int64_t arena_alive(const struct arena_item *items, int n, int64_t align, int st
  * No plan with these pairs can be smaller. */
 int64_t arena_bound(const struct arena_item *items, int n, int64_t align, int *step);
 
-/* Live intervals of the temporaries (step = position in the body; a statement counts whole,
- * first to last mention), in-place pairs (the result of a nest over an operand that dies there,
- * when every load of the operand has the index of the store and elements have the same size),
- * offsets. */
+/* May `result`, born in this nest, lie where `operand` lies, which dies in it? Proven from the
+ * nest alone: it writes each element of the result at most once, reads element e of the operand
+ * only in the statement that writes element e of the result or before it in the same iteration,
+ * and never writes the operand; elements have the same size. In any order of the iterations, so
+ * that tiles and parallel loops are no exception. */
+bool arena_may_overlay(const struct ast *a, const struct ast_node *nest, int result,
+                       int operand);
+
+/* Live intervals of the temporaries (step = position in the body; a nest counts whole, first to
+ * last mention), in-place pairs, offsets. */
 void arena_plan(struct ast *a);
 /* The checker: recomputes the intervals and proves that no two live buffers overlap except as
- * in-place pairs. */
+ * in-place pairs, each proven anew. */
 bool arena_check(const struct ast *a, struct diag *d);
-/* Remarks (REMARK_ANALYSIS): bytes alive per step, the step that binds, liveness bound. */
+/* Remarks (REMARK_ANALYSIS): the size beside its liveness bound, the step that binds, and which
+ * buffers live there. */
 void arena_remarks(const struct ast *a, struct diag *d);
 
 #endif

@@ -1,6 +1,6 @@
 /* Offsets for blocks with lifetimes: two-dimensional packing in which only the offset is free.
  *
- * Placement is greedy, one item after the other in some order, each where it fits best beside
+ * Placement is greedy, one item after the other in some order, each at the lowest place beside
  * those placed before it that live at the same time ("Efficient Memory Management for Deep
  * Neural Net Inference", Pisarchyk and Lee, 2020, section 5.2). A good order is found by trying
  * a few and improving each by squeaky wheel optimization (Joslin and Clements, 1999): the items
@@ -22,7 +22,7 @@ static int64_t round_up(int64_t n, int64_t align) {
 }
 
 static bool live_together(const struct arena_item *a, const struct arena_item *b) {
-    return a->first <= b->last && b->first <= a->last;
+    return a->first >= 0 && b->first >= 0 && a->first <= b->last && b->first <= a->last;
 }
 
 /* Is b the dying operand that a may overlay? */
@@ -86,7 +86,7 @@ struct placing {
 };
 
 static int64_t padded(const struct placing *p, int i) {
-    return round_up(p->items[i].bytes, p->align);
+    return p->items[i].first < 0 ? 0 : round_up(p->items[i].bytes, p->align);
 }
 
 /* The placed items that live together with item i, by offset; operand `but` (or -1) left out.
@@ -111,19 +111,12 @@ static bool is_free(const struct placing *p, int64_t offset, int64_t bytes) {
     return true;
 }
 
-/* The smallest gap that holds `bytes`, the lowest of equals; what is above all others is the
- * last resort. */
-static int64_t best_gap(const struct placing *p, int64_t bytes) {
-    int64_t top = 0, at = -1, gap = 0;
-    for (int k = 0; k < p->num_beside; k++) {
-        int64_t room = p->beside[k].offset - top;
-        if (room >= bytes && (at < 0 || room < gap)) {
-            at = top;
-            gap = room;
-        }
+/* The lowest place that holds `bytes`. Smaller gaps higher up were tried and are no better. */
+static int64_t lowest_gap(const struct placing *p, int64_t bytes) {
+    int64_t top = 0;
+    for (int k = 0; k < p->num_beside && p->beside[k].offset - top < bytes; k++)
         top = p->beside[k].end > top ? p->beside[k].end : top;
-    }
-    return at >= 0 ? at : top;
+    return top;
 }
 
 /* The place of a placed partner of item i: its operand, or the result that overlays it. */
@@ -150,7 +143,7 @@ static int64_t place_round(struct placing *p) {
         p->offset[i] = place_of_partner(p, i);
         if (p->offset[i] < 0) {
             gather_beside(p, i, -1);
-            p->offset[i] = best_gap(p, padded(p, i));
+            p->offset[i] = lowest_gap(p, padded(p, i));
         }
         int64_t end = p->offset[i] + padded(p, i);
         top = end > top ? end : top;

@@ -1,0 +1,68 @@
+/* Which elements the stores of one nest write: their indices as sums over the loops around
+ * them, and as digits of a positional number system, in which two stores, or two iterations of
+ * one, are told apart digit by digit. Inside the memory plan: arena_pairs.c includes this,
+ * nothing else does. */
+#ifndef NNCC_IR_ARENA_INDEX_H
+#define NNCC_IR_ARENA_INDEX_H
+
+#include "ir/ast.h"
+
+enum {
+    INDEX_LOOPS = 24,               // loops around a statement, tile iterators and symbols
+    INDEX_BOUNDS = 2,               // of one loop: min(a, b)
+    INDEX_DIGITS = INDEX_LOOPS + 1, // of one number system
+};
+
+/* constant + sum of coef[k] * (counter of loop k in a scope). Not `ok`: no such sum, or beyond
+ * int64_t. A counter is 0, 1, 2 … */
+struct form {
+    int64_t coef[INDEX_LOOPS], constant;
+    bool ok;
+};
+
+/* A name in scope: its value by its counter and those further out, and upper bounds of the
+ * counter by those further out. */
+struct loop_range {
+    const char *name;
+    struct form value, most[INDEX_BOUNDS];
+    int num_most;
+    bool symbol; // no loop: one value in the whole run
+};
+
+/* The loops around a statement, outermost first. */
+struct loop_scope {
+    struct loop_range loop[INDEX_LOOPS];
+    int n;
+};
+
+/* Bring a name into scope; false when there is no room. Leave it by setting n back. */
+bool scope_add_symbol(struct loop_scope *s, const struct symbol *symbol);
+bool scope_add_loop(struct loop_scope *s, const struct ast_node *loop);
+bool scope_add_tile_iter(struct loop_scope *s, const struct tile_iter *it);
+
+/* An index expression as a form over the scope. */
+struct form form_read(const struct loop_scope *s, const struct expr *e);
+bool form_equal(const struct form *a, const struct form *b);
+
+/* A number system: the weights of its digits, descending, each a multiple of the next, the last
+ * one 1. */
+struct digits {
+    int64_t weight[INDEX_DIGITS];
+    int n;
+};
+/* Systems in which coefficients of the form are weights, as far as they divide each other: the
+ * largest first, or the smallest first. */
+struct digits digits_from_largest(const struct form *f);
+struct digits digits_from_smallest(const struct form *f);
+
+/* The digits of all elements that a store with this index writes lie in lo..hi. */
+struct element_box {
+    int64_t lo[INDEX_DIGITS], hi[INDEX_DIGITS];
+};
+/* The box of a store inside the loops of s. False unless it is shown that no two iterations
+ * write one element. */
+bool box_of_store(const struct loop_scope *s, const struct form *index, const struct digits *d,
+                  struct element_box *box);
+bool boxes_disjoint(const struct element_box *a, const struct element_box *b, int num_digits);
+
+#endif
