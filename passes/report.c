@@ -13,6 +13,7 @@ struct report {
 
 struct nest {
     int from, to;  // buffers of the first element moved; -1: none
+    int calls;     // of routines
     bool stores;   // at all
     bool computes; // something else is stored than an element read
     bool by_data;  // where an element is read from is itself read
@@ -47,7 +48,8 @@ static void add_list(struct nest *n, const struct ast_list *list) {
     for (const struct ast_node *s = list->first; s; s = s->next) {
         if (s->kind == AST_STORE || s->kind == AST_TILE)
             add_store(n, s);
-        n->computes = n->computes || s->kind == AST_SET || s->kind == AST_CALL;
+        n->computes = n->computes || s->kind == AST_SET;
+        n->calls += s->kind == AST_CALL;
         add_list(n, &s->body);
         add_list(n, &s->orelse);
     }
@@ -83,6 +85,25 @@ static bool in_call(const struct ast_list *list, int buffer) {
     return m.found;
 }
 
+static void find_load(void *user, int buffer, bool store) {
+    struct mention *m = user;
+    m->found = m->found || (buffer == m->buffer && !store);
+}
+
+/* Does a nest in the list, other than `but`, read the buffer? */
+static bool read_by_others(const struct ast_list *list, int buffer,
+                           const struct ast_node *but) {
+    struct mention m = {.buffer = buffer};
+    for (const struct ast_node *n = list->first; n && !m.found; n = n->next) {
+        if (n->kind == AST_NEST && n != but)
+            ast_walk_buffers(n, find_load, &m);
+        if (n->kind != AST_NEST)
+            m.found = read_by_others(&n->body, buffer, but) ||
+                      read_by_others(&n->orelse, buffer, but);
+    }
+    return m.found;
+}
+
 static const char *kept_why(const struct compile *c, int buffer) {
     for (const struct kept_array *k = c->kept; k; k = k->next)
         if (k->buffer == buffer)
@@ -91,7 +112,8 @@ static const char *kept_why(const struct compile *c, int buffer) {
 }
 
 /* The plainest true reason, where fuse gave none: who else has a say in both buffers. */
-static const char *why_plain(const struct report *r, const struct nest *n, bool repeated) {
+static const char *why_plain(const struct report *r, const struct ast_node *node,
+                             const struct nest *n, bool repeated) {
     const struct buffer *from = &r->ast->buffers.data[n->from];
     const struct buffer *to = &r->ast->buffers.data[n->to];
     bool given = from->kind == BUFFER_INPUT || from->kind == BUFFER_CONST;
@@ -105,11 +127,11 @@ static const char *why_plain(const struct report *r, const struct nest *n, bool 
         return "a call makes what is copied";
     if (repeated)
         return "a loop carries the result from one repetition to the next";
-    if (to->kind == BUFFER_OUTPUT && from->kind == BUFFER_OUTPUT)
+    if (from->kind == BUFFER_OUTPUT)
         return "what is copied is an output too";
-    if (to->kind == BUFFER_OUTPUT)
-        return "what is copied is read elsewhere, in another order";
-    return "what is copied is written in another order than it is wanted";
+    if (read_by_others(&r->ast->body, n->from, node))
+        return "what is copied is read elsewhere too";
+    return "it is wanted in another order than it is made in";
 }
 
 static void report_copy(const struct report *r, const struct ast_node *node,
@@ -119,7 +141,7 @@ static void report_copy(const struct report *r, const struct ast_node *node,
     const char *about = from ? a->buffers.data[n->from].name
                         : to ? a->buffers.data[n->to].name
                              : NULL;
-    const char *why = from ? from : to ? to : why_plain(r, n, repeated);
+    const char *why = from ? from : to ? to : why_plain(r, node, n, repeated);
     diag_remark(r->compile->diag, REMARK_MISSED, node->loc, "%s from %s only copies: %s%s%s",
                 a->buffers.data[n->to].name, a->buffers.data[n->from].name, about ? about : "",
                 about ? ": " : "", why);
@@ -129,14 +151,15 @@ static void report_copy(const struct report *r, const struct ast_node *node,
 
 static void report_list(struct report *r, const struct ast_list *list, bool repeated) {
     for (const struct ast_node *s = list->first; s; s = s->next) {
-        r->calls += s->kind == AST_CALL;
         if (s->kind != AST_NEST) {
+            r->calls += s->kind == AST_CALL;
             report_list(r, &s->body, repeated || s->kind == AST_FOR);
             report_list(r, &s->orelse, repeated);
             continue;
         }
         struct nest n = nest_of(s);
         r->nests += n.stores;
+        r->calls += n.calls;
         if (n.stores && !n.computes) {
             r->copies++;
             report_copy(r, s, &n, repeated);
