@@ -54,11 +54,12 @@ struct var {
 
 /* What a printed function shows of its need for stack; stack.c makes bytes of it. */
 struct frame {
-    int loops;   // deepest nesting
-    int buffers; // pointers
-    int loads;   // most different elements read in one statement
-    int args;    // of its own
-    int library; // bytes: the most that a function of libm or a routine takes
+    int loops;            // deepest nesting
+    int buffers;          // pointers
+    int loads;            // most different elements read in one statement
+    int args;             // of its own
+    int64_t accumulators; // bytes: the most that those of a tile take
+    int library;          // bytes: the most that a function of libm or a routine takes
 };
 
 /* The function that is being printed. */
@@ -83,6 +84,7 @@ struct emit {
     vec(struct var) vars;      // in scope
     const struct expr *reduce; // of the tile being printed: its result is in `acc`
     bool math;                 // <math.h> is needed
+    bool lanes;                // lanes_macro is needed
     struct helper_set helpers;
     vec(const char *) routines; // called, each once
     const char **buffer_c; // [buffers]: in the run function: an argument, a constant, a pointer
@@ -160,6 +162,20 @@ void emit_statement(struct emit *em, const struct ast_node *n, const struct ast_
 /* Whether a statement of the list assigns to the scalar. */
 bool ast_list_sets(const struct ast_list *list, const char *name);
 
+/* A loop 0 <= name < count around what follows, until emit_close_count; the iterator stays in
+ * scope until em->vars.len is set back. */
+void emit_open_count(struct emit *em, const char *name, const struct expr *count);
+void emit_close_count(struct emit *em);
+
+/* ---- tile.c ---- */
+
+/* A tile with a reduction and constant counts of rows and lanes: accumulators in registers,
+ * loads once for all that share them. At most 32 rows and 128 accumulators; prints nothing and
+ * returns false for all other tiles. `alone`: in its block of C. */
+bool emit_register_tile(struct emit *em, const struct ast_node *n, bool alone);
+/* Printed before functions that have loops over lanes. */
+extern const char lanes_macro[];
+
 /* ---- emit.c ---- */
 
 void emit_nest(struct emit *em, const struct ast_node *n);
@@ -180,6 +196,9 @@ int64_t stack_of_frame(const struct frame *f);
 int64_t stack_of_program(const struct emit *em);
 int stack_of_function(enum func f, enum dtype t); // of libm
 int stack_of_routine(void);
+/* The function being printed has a tile of so many accumulators of type t and so many other
+ * scalars. */
+void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int scalars);
 void emit_note_library(
     struct emit *em,
     int bytes); // the function being printed calls something that takes so much

@@ -1,4 +1,5 @@
-/* Statements as C: loops, scalars, stores, calls, and tiles in their plain meaning. */
+/* Statements as C: loops, scalars, stores, calls, and those tiles that tile.c does not print.
+ */
 #include "codegen/emit.h"
 
 #include <inttypes.h>
@@ -179,14 +180,21 @@ static void emit_store(struct emit *em, const struct ast_node *n) {
     put(em, packed ? ");\n" : ";\n");
 }
 
-/* ---- tiles: loops over rows and vectors around one store, the reduction before it ---- */
+/* ---- tiles ---- */
 
-/* A loop 0 <= name < count around what follows. */
-static void open_count(struct emit *em, const char *name, const struct expr *count) {
+void emit_open_count(struct emit *em, const char *name, const struct expr *count) {
     struct ast_node n = {.kind = AST_FOR, .name = name, .hi = count, .step = 1};
     n.lo = expr_index(&em->arena, 0);
     emit_for_head(em, &n);
     open_block(em);
+    em->fn.loops++;
+    if (em->fn.loops > em->fn.frame.loops)
+        em->fn.frame.loops = em->fn.loops;
+}
+
+void emit_close_count(struct emit *em) {
+    em->fn.loops--;
+    close_block(em);
 }
 
 static void find_reduce(void *user, const struct expr *e) {
@@ -203,34 +211,41 @@ static void emit_reduce(struct emit *em, const struct expr *e) {
     emit_constant(em, e->dtype, func_identity(e->func, e->dtype));
     put(em, ";\n");
     for (int i = 0; i < e->num_iters; i++)
-        open_count(em, e->iters[i].name, e->iters[i].extent);
+        emit_open_count(em, e->iters[i].name, e->iters[i].extent);
     struct ast_node set = {.kind = AST_SET, .name = sum->name};
     set.value = expr_2(&em->arena, e->func, sum, e->arg[0]);
     emit_set(em, &set);
     for (int i = 0; i < e->num_iters; i++)
-        close_block(em);
+        emit_close_count(em);
     em->reduce = e;
 }
 
-static void emit_tile(struct emit *em, const struct ast_node *n) {
-    int vars = em->vars.len, open = 0;
-    const struct expr *reduce = NULL;
+/* Loops over the iterators with this role; how many. */
+static int open_role(struct emit *em, const struct ast_node *n, enum tile_role role) {
+    int open = 0;
     for (int i = 0; i < n->num_tile; i++) {
-        const struct tile_iter *it = &n->tile[i];
-        if (it->role != TILE_ROW && it->role != TILE_VEC)
+        if (n->tile[i].role != role)
             continue;
-        open_count(em, it->name, it->count);
+        emit_open_count(em, n->tile[i].name, n->tile[i].count);
         open++;
     }
+    return open;
+}
+
+/* A tile in its plain meaning: loops over rows, in them over vectors, around one store, the
+ * reduction before it. */
+static void emit_plain_tile(struct emit *em, const struct ast_node *n) {
+    int vars = em->vars.len;
+    const struct expr *reduce = NULL;
+    int open = open_role(em, n, TILE_ROW);
+    open += open_role(em, n, TILE_VEC);
     expr_walk(n->value, find_reduce, &reduce);
     if (reduce)
         emit_reduce(em, reduce);
     emit_store(em, n);
     em->reduce = NULL;
-    if (em->fn.loops + n->num_tile > em->fn.frame.loops)
-        em->fn.frame.loops = em->fn.loops + n->num_tile;
     while (open-- > 0)
-        close_block(em);
+        emit_close_count(em);
     em->vars.len = vars;
 }
 
@@ -337,7 +352,8 @@ void emit_statement(struct emit *em, const struct ast_node *n, const struct ast_
         emit_require(em, n);
         return;
     case AST_TILE:
-        emit_tile(em, n);
+        if (!emit_register_tile(em, n, list->first == n && !n->next))
+            emit_plain_tile(em, n);
         return;
     }
 }

@@ -317,6 +317,7 @@ static void put_source(struct emit *em, struct str *source, const char *run) {
     putf(em, "#include \"%s\"\n", em->opt->header_name);
     put(em, em->math || em->helpers.math ? "\n#include <math.h>\n" : "");
     put(em, attributes);
+    put(em, em->lanes ? lanes_macro : "");
     put(em, em->weights_as_bytes ? byte_order_check : "");
     helper_print(source, &em->helpers);
     put_routines(em);

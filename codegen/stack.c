@@ -105,13 +105,21 @@ static int most_addresses(const struct ast *a) {
 
 /* ---- frames ---- */
 
+/* Accumulators that stay in memory lie there as arrays; the other scalars spill as loads do. */
+void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int scalars) {
+    struct frame *f = &em->fn.frame;
+    int64_t bytes = accumulators * (dtype_info(t)->bits < 8 ? 1 : dtype_info(t)->bits / 8);
+    f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
+    f->loads = scalars > f->loads ? scalars : f->loads;
+}
+
 static int64_t beyond(int n, int free) {
     return n > free ? WORD * (int64_t)(n - free) : 0;
 }
 
 int64_t stack_of_frame(const struct frame *f) {
     return SAVED + PER_LOOP * f->loops + beyond(f->buffers + f->loads, FREE_POINTERS) +
-           f->library;
+           f->library + (f->accumulators + WORD - 1) / WORD * WORD;
 }
 
 int64_t stack_of_program(const struct emit *em) {

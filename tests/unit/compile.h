@@ -6,6 +6,7 @@
 #include "codegen/codegen.h"
 #include "ir/arena.h"
 #include "ir/constant.h"
+#include "ir/interp.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -95,28 +96,87 @@ static inline int run_in(const char *dir, const char *command) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
-/* Compiles the program beside main text `main_c`, runs it on `in`, and returns its exit status;
- * *out gets out.bin (malloc'd), NULL when there is none. */
-static inline int program_run(struct program *p, const char *main_c, const void *in, size_t len,
-                              char **out, size_t *out_len) {
-    static const char build[] =
-        "${CC:-cc} -std=c99 -O1 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsanitize=undefined "
-        "-fno-sanitize-recover=all -o m m.c main.c -lm";
-    char dir[] = "/tmp/nncc-test-XXXXXX", path[64];
+/* The compiler that most tests use, and its strictest flags. */
+#define STRICT                                                                                 \
+    "${CC:-cc} -std=c99 -O1 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsanitize=undefined "   \
+    "-fno-sanitize-recover=all"
+
+/* Compiles the program beside main text `main_c` with `cc`, runs it on `in`, and returns its
+ * exit status; *out gets out.bin (malloc'd), NULL when there is none. */
+static inline int program_run_by(struct program *p, const char *cc, const char *main_c,
+                                 const struct str *in, struct str *out) {
+    char dir[] = "/tmp/nncc-test-XXXXXX", path[64], command[512];
     ck_assert(mkdtemp(dir) != NULL);
     write_file(dir, "m.c", p->source.data, p->source.len);
     write_file(dir, "m.h", p->header.data, p->header.len);
     write_file(dir, "main.c", main_c, strlen(main_c));
-    write_file(dir, "in.bin", in, len);
-    ck_assert_msg(run_in(dir, build) == 0, "the C does not compile; it is in %s", dir);
+    write_file(dir, "in.bin", in->data, in->len);
+    snprintf(command, sizeof command, "%s -o m m.c main.c -lm", cc);
+    ck_assert_msg(run_in(dir, command) == 0, "the C does not compile; it is in %s", dir);
     int status = run_in(dir, "./m");
     snprintf(path, sizeof path, "%s/out.bin", dir);
-    *out = file_read(path, out_len);
-    ck_assert(run_in("/", "true") == 0);
-    char command[64];
+    size_t len;
+    char *bytes = file_read(path, &len);
+    *out = (struct str){.data = bytes, .len = bytes ? len : 0};
     snprintf(command, sizeof command, "rm -r %s", dir);
     ck_assert(run_in("/", command) == 0);
     return status;
+}
+
+static inline int program_run(struct program *p, const char *main_c, const void *in, size_t len,
+                              char **out, size_t *out_len) {
+    struct str bytes = {.data = (char *)(uintptr_t)in, .len = len}, found;
+    int status = program_run_by(p, STRICT, main_c, &bytes, &found);
+    *out = found.data;
+    *out_len = found.len;
+    return status;
+}
+
+/* ---- the interpreter on the same program ---- */
+
+/* Deterministic bytes that are ordinary values of each type. */
+static inline void fill_input(const struct buffer *b, void *data) {
+    for (int64_t k = 0; k < b->max_elements; k++)
+        dtype_store(b->dtype, data, k,
+                    dtype_convert(b->dtype, DTYPE_F64,
+                                  (union scalar){.f = 0.75 * (double)(k * 7 % 11) - 3.0}));
+}
+
+/* Poison, but for what is left of a packed output's last byte: that is 0. The symbols of these
+ * programs are 3. */
+static inline void poison_output(const struct buffer *b, void *data, int64_t bytes) {
+    int64_t n, bits = dtype_info(b->dtype)->bits;
+    if (!expr_as_int(b->elements, &n))
+        n = 3;
+    memset(data, 0xAA, (size_t)bytes);
+    if (bits < 8 && n * bits % 8 != 0)
+        ((unsigned char *)data)[n * bits / 8] = 0;
+}
+
+/* Runs the interpreter on inputs appended to `in`; its outputs are appended to `want`. */
+static inline int interpret(struct program *p, struct str *in, struct str *want) {
+    const struct ast *a = p->ast;
+    void **data = arena_calloc(&p->arena, (size_t)a->buffers.len, sizeof *data);
+    int64_t *bytes = arena_array(&p->arena, int64_t, a->buffers.len);
+    for (int k = 0; k < a->buffers.len; k++) {
+        const struct buffer *b = &a->buffers.data[k];
+        ck_assert(dtype_bytes(b->dtype, b->max_elements, &bytes[k]));
+        if (b->kind != BUFFER_INPUT && b->kind != BUFFER_OUTPUT)
+            continue;
+        data[k] = arena_alloc(&p->arena, (size_t)bytes[k]);
+        if (b->kind == BUFFER_OUTPUT)
+            poison_output(b, data[k], bytes[k]);
+        if (b->kind == BUFFER_INPUT) {
+            fill_input(b, data[k]);
+            str_add_len(in, data[k], (size_t)bytes[k]);
+        }
+    }
+    int64_t symbols[8] = {3, 3, 3, 3, 3, 3, 3, 3};
+    int code = interp_run(a, data, symbols);
+    for (int k = 0; k < a->buffers.len; k++)
+        if (a->buffers.data[k].kind == BUFFER_OUTPUT)
+            str_add_len(want, data[k], (size_t)bytes[k]);
+    return code;
 }
 
 #endif

@@ -3,7 +3,6 @@
  * errors and run under UBSan. */
 #include "codegen/emit.h"
 #include "compile.h"
-#include "ir/interp.h"
 
 #include <math.h>
 
@@ -549,51 +548,6 @@ static const char *const programs[] = {
     "nest \"\" { for i = 0..N { b1[i] = b0[N - i - 1] + f32(N) } }\n",
 };
 // clang-format on
-
-/* Deterministic bytes that are ordinary values of each type. */
-static void fill_input(const struct buffer *b, void *data) {
-    for (int64_t k = 0; k < b->max_elements; k++)
-        dtype_store(b->dtype, data, k,
-                    dtype_convert(b->dtype, DTYPE_F64,
-                                  (union scalar){.f = 0.75 * (double)(k * 7 % 11) - 3.0}));
-}
-
-/* Poison, but for what is left of a packed output's last byte: that is 0. The symbols of these
- * programs are 3. */
-static void poison_output(const struct buffer *b, void *data, int64_t bytes) {
-    int64_t n, bits = dtype_info(b->dtype)->bits;
-    if (!expr_as_int(b->elements, &n))
-        n = 3;
-    memset(data, 0xAA, (size_t)bytes);
-    if (bits < 8 && n * bits % 8 != 0)
-        ((unsigned char *)data)[n * bits / 8] = 0;
-}
-
-/* Runs the interpreter on inputs appended to `in`; its outputs are appended to `want`. */
-static int interpret(struct program *p, struct str *in, struct str *want) {
-    const struct ast *a = p->ast;
-    void **data = arena_calloc(&p->arena, (size_t)a->buffers.len, sizeof *data);
-    int64_t *bytes = arena_array(&p->arena, int64_t, a->buffers.len);
-    for (int k = 0; k < a->buffers.len; k++) {
-        const struct buffer *b = &a->buffers.data[k];
-        ck_assert(dtype_bytes(b->dtype, b->max_elements, &bytes[k]));
-        if (b->kind != BUFFER_INPUT && b->kind != BUFFER_OUTPUT)
-            continue;
-        data[k] = arena_alloc(&p->arena, (size_t)bytes[k]);
-        if (b->kind == BUFFER_OUTPUT)
-            poison_output(b, data[k], bytes[k]);
-        if (b->kind == BUFFER_INPUT) {
-            fill_input(b, data[k]);
-            str_add_len(in, data[k], (size_t)bytes[k]);
-        }
-    }
-    int64_t symbols[8] = {3, 3, 3, 3, 3, 3, 3, 3};
-    int code = interp_run(a, data, symbols);
-    for (int k = 0; k < a->buffers.len; k++)
-        if (a->buffers.data[k].kind == BUFFER_OUTPUT)
-            str_add_len(want, data[k], (size_t)bytes[k]);
-    return code;
-}
 
 START_TEST(program) {
     struct program p;
