@@ -29,8 +29,9 @@
  * Sub-byte buffers: a load extracts the element; a store of one element changes its bits only
  * (stores of neighbours stay sequential). A `check` that fails clamps, and the function returns
  * NNCC_E_INDEX after the nest. Names of iterators and scalars are a letter and digits (b only
- * alone). A tile writes its element for every combination of its row and vec iterators; those
- * with role red or dot4 are the ones of the reduce in its value. */
+ * alone). A tile writes its element for every combination of its row and vec iterators, in any
+ * order: what it writes, it reads at most at the element being written. Those with role red or
+ * dot4 are the ones of the reduce in its value. */
 #ifndef NNCC_IR_AST_H
 #define NNCC_IR_AST_H
 

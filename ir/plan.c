@@ -374,7 +374,81 @@ static bool lanes_meet(const struct planner *p) {
     return meet;
 }
 
+/* ---- tiles ---- */
+
+/* A loop 0 <= name < count around the list. */
+static struct ast_list loop_around(struct planner *p, struct loc loc, struct iter it,
+                                   struct ast_list body) {
+    struct ast_node *loop = arena_new(p->arena, struct ast_node);
+    loop->kind = AST_FOR;
+    loop->loc = loc;
+    loop->name = it.name;
+    loop->lo = expr_index(p->arena, 0);
+    loop->hi = it.extent;
+    loop->step = 1;
+    loop->body = body;
+    return (struct ast_list){loop, loop};
+}
+
+static const struct expr *find_reduce(const struct expr *e) {
+    const struct expr *r = e->kind == EXPR_REDUCE ? e : NULL;
+    for (int k = 0; k < e->n && !r; k++)
+        r = find_reduce(e->arg[k]);
+    return r;
+}
+
+static const struct expr *accumulator_for(void *user, const struct expr *e) {
+    return e->kind == EXPR_REDUCE ? user : e;
+}
+
+/* The store of a tile, behind a scalar and loops that set it to the reduction in its value. */
+static struct ast_list written_out_point(struct planner *p, const struct ast_node *n) {
+    struct ast_node *store = arena_copy(p->arena, n, sizeof *n);
+    store->kind = AST_STORE;
+    store->next = NULL;
+    const struct expr *reduce = find_reduce(n->value);
+    if (!reduce)
+        return (struct ast_list){store, store};
+    static const char name[] = "acc"; // longer than any name of the ast
+    const struct expr *acc = expr_var(p->arena, reduce->dtype, name);
+    store->value = expr_map(p->arena, n->value, accumulator_for, (void *)acc);
+    struct ast_node *let = arena_new(p->arena, struct ast_node), *set;
+    *let = (struct ast_node){.kind = AST_LET, .loc = n->loc, .name = name};
+    let->dtype = reduce->dtype;
+    let->value = expr_const(p->arena, let->dtype, func_identity(reduce->func, reduce->dtype));
+    set = arena_new(p->arena, struct ast_node);
+    *set = (struct ast_node){.kind = AST_SET, .loc = n->loc, .name = name};
+    set->value = expr_2(p->arena, reduce->func, acc, reduce->arg[0]);
+    struct ast_list loops = {set, set};
+    for (int k = reduce->num_iters - 1; k >= 0; k--)
+        loops = loop_around(p, n->loc, reduce->iters[k], loops);
+    let->next = loops.first;
+    loops.last->next = store;
+    return (struct ast_list){let, store};
+}
+
+/* A tile as the loops over its rows and vectors that it stands for, at least one. */
+static const struct ast_node *written_out(struct planner *p, const struct ast_node *n) {
+    struct ast_list list = written_out_point(p, n);
+    for (int i = n->num_tile - 1; i >= 0; i--) {
+        const struct tile_iter *it = &n->tile[i];
+        if (it->role == TILE_ROW || it->role == TILE_VEC)
+            list = loop_around(p, n->loc, (struct iter){it->name, it->count}, list);
+    }
+    if (list.first != list.last || list.first->kind != AST_FOR)
+        list = loop_around(p, n->loc, (struct iter){"once", expr_index(p->arena, 1)}, list);
+    return list.first;
+}
+
 /* ---- chains of loops ---- */
+
+/* The one statement inside a loop, a tile as its loops; NULL when there are several. */
+static const struct ast_node *only_statement(struct planner *p, const struct ast_node *loop) {
+    const struct ast_node *n = loop->body.first;
+    if (!n || n->next)
+        return NULL;
+    return n->kind == AST_TILE ? written_out(p, n) : n;
+}
 
 static bool mentions(const struct expr *e, const char *name) {
     bool found = e->kind == EXPR_VAR && strcmp(e->name, name) == 0;
@@ -387,14 +461,15 @@ static bool mentions(const struct expr *e, const char *name) {
 
 /* Perfectly nested loops from n on whose bounds do not depend on each other; their number, 0
  * when n itself has a condition. */
-static int collect_chain(const struct ast_node *n, const struct ast_node **chain) {
+static int collect_chain(struct planner *p, const struct ast_node *n,
+                         const struct ast_node **chain) {
     int num = 0;
     while (n && n->kind == AST_FOR && !n->cond && num < MAX_CHAIN) {
         for (int i = 0; i < num; i++)
             if (mentions(n->lo, chain[i]->name) || mentions(n->hi, chain[i]->name))
                 return num;
         chain[num++] = n;
-        n = n->body.first == n->body.last ? n->body.first : NULL;
+        n = only_statement(p, n);
     }
     return num;
 }
@@ -415,11 +490,11 @@ static int64_t chain_iterations(const struct ast_node *const *chain, int num) {
 
 /* Few iterations around long inner loops: better one iteration at a time, the inner loops in
  * blocks. */
-static bool prefers_inner(const struct ast_node *const *chain, int num) {
+static bool prefers_inner(struct planner *p, const struct ast_node *const *chain, int num) {
     int64_t outer = chain_iterations(chain, num), inner = 1;
     for (const struct ast_node *n = chain[num - 1]->body.first; n; n = n->next) {
         const struct ast_node *nested[MAX_CHAIN];
-        int depth = collect_chain(n, nested);
+        int depth = collect_chain(p, n, nested);
         int64_t iterations = depth ? chain_iterations(nested, depth) : 1;
         inner = iterations > inner ? iterations : inner;
     }
@@ -465,8 +540,8 @@ static struct step *leave_lanes(struct planner *p, struct step *s, int scope) {
 
 static struct step *try_lanes(struct planner *p, const struct ast_node *n) {
     const struct ast_node *chain[MAX_CHAIN];
-    int num = collect_chain(n, chain), scope = p->scope.len;
-    if (num == 0 || prefers_inner(chain, num))
+    int num = collect_chain(p, n, chain), scope = p->scope.len;
+    if (num == 0 || prefers_inner(p, chain, num))
         return NULL;
     struct step *s = enter_lanes(p, chain, num, STEP_LANES);
     s->body = plan_list(p, &chain[num - 1]->body);
@@ -484,7 +559,7 @@ static bool accumulates(const struct ast_node *n) {
 
 static struct step *try_fold(struct planner *p, const struct ast_node *n) {
     const struct ast_node *chain[MAX_CHAIN];
-    int num = collect_chain(n, chain), scope = p->scope.len;
+    int num = collect_chain(p, n, chain), scope = p->scope.len;
     const struct ast_node *set = num ? chain[num - 1]->body.first : NULL;
     if (!set || set->next || !accumulates(set) || !func_is_monoid(set->value->func))
         return NULL;
@@ -553,29 +628,6 @@ static struct step *plan_if(struct planner *p, const struct ast_node *n) {
 
 static struct step *plan_node(struct planner *p, const struct ast_node *n);
 
-/* A tile is the loops over its rows and vectors around one store; its reduce stays in the
- * value. */
-static struct step *plan_tile(struct planner *p, const struct ast_node *n) {
-    struct ast_node *store = arena_copy(p->arena, n, sizeof *n), *inner = store;
-    store->kind = AST_STORE;
-    store->next = NULL;
-    for (int i = n->num_tile - 1; i >= 0; i--) {
-        const struct tile_iter *it = &n->tile[i];
-        if (it->role != TILE_ROW && it->role != TILE_VEC)
-            continue;
-        struct ast_node *loop = arena_new(p->arena, struct ast_node);
-        loop->kind = AST_FOR;
-        loop->loc = n->loc;
-        loop->name = it->name;
-        loop->lo = expr_index(p->arena, 0);
-        loop->hi = it->count;
-        loop->step = 1;
-        loop->body = (struct ast_list){inner, inner};
-        inner = loop;
-    }
-    return plan_node(p, inner);
-}
-
 static struct step *plan_nest(struct planner *p, const struct ast_node *n) {
     struct step *s = new_step(p, STEP_NEST, n);
     s->body = plan_list(p, &n->body);
@@ -611,7 +663,7 @@ static struct step *plan_node(struct planner *p, const struct ast_node *n) {
         return NULL;
     if (n->kind == AST_CALL)
         return new_step(p, STEP_CALL, n);
-    return n->kind == AST_NEST ? plan_nest(p, n) : plan_tile(p, n);
+    return n->kind == AST_NEST ? plan_nest(p, n) : plan_node(p, written_out(p, n));
 }
 
 /* Names that the list declares end with it. Planning for lanes stops at the first statement

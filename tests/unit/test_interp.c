@@ -149,6 +149,27 @@ static const struct {
      "b0[2*m+k]*b1[4*k+n]) + b2[n], 0.0)",
      "b0 = {1, 2, 3, 4, 5, 6} b1 = {1, 0, -1, 2, 0, 1, 1, -3} b2 = {0, 1, 2, 3}\n"
      "b3 == {1, 3, 3, 0, 3, 5, 3, 0, 5, 7, 3, 0}"},
+    /* Rows inside loops, a reduction whose extent the loops change: blocks of several tiles. */
+    {"ast \"shrunk\"\ninput b0: f32[8] [8]\noutput b1: f32[8] [8]\n"
+     "for y = 0..8 by 4 { tile (m: 4 row, r: 3<=min(3, 8-y) red) b1[y+m] = reduce(add, [r: "
+     "min(3, 8-y)], (b0[y+m+r-1] if 0 <= y+m+r-1 < 8 else 0.0)) }",
+     "b0 = {1, 2, 3, 4, 5, 6, 7, 8} b1 == {3, 6, 9, 12, 15, 18, 21, 15}"},
+    /* No row or vec; the reduction twice; integers wrap. */
+    {"ast \"one point\"\ninput b0: i8[4] [4]\noutput b1: i8[1] []\n"
+     "tile (k: 4 red) b1[0] = reduce(add, [k: 4], b0[k]) * reduce(add, [k: 4], b0[k])",
+     "b0 = {100, 20, 7, 2} b1 == {1}"},
+    /* Counts below the maximum, none at all, and a monoid with an identity that is not 0. */
+    {"ast \"counts\"\ninput b0: u8[6] [2,3]\noutput b1: u8[6] [2,3]\n"
+     "for i = 0..6 { b1[i] = 9u8 }\n"
+     "for i = 0..3 { tile (m: 2<=min(2, 2-i) row, n: 3<=2 vec, k: 2 red) b1[(i+m)*3+n] = "
+     "reduce(min, [k: 2], b0[(i+m)*3+n+k]) }",
+     "b0 = {5, 4, 3, 2, 1, 0} b1 == {4, 3, 9, 1, 0, 9}"},
+    /* What a tile overwrites, it reads at the same element. */
+    {"ast \"in place\"\ninput b0: f32[4] [2,2]\ntemp b1: f32[4]\noutput b2: f32[4] [2,2]\n"
+     "for i = 0..4 { b1[i] = 10.0 }\n"
+     "tile (m: 2 row, n: 2 vec, k: 2 red) b1[m*2+n] = b1[m*2+n] + reduce(add, [k: 2], "
+     "b0[m*2+k] * b0[k*2+n])\nfor i = 0..4 { b2[i] = b1[i] }",
+     "b0 = {1, 2, 3, 4} b2 == {17, 20, 25, 32}"},
     {"ast \"tile with a tail\"\ninput b0: f32[5] [5]\noutput b1: f32[5] [5]\n"
      "for c0 = 0..5 by 2 { let m: index = min(2, 5-c0) tile (v: 2<=m vec) b1[c0+v] = b0[c0+v] "
      "* 2.0 }",
