@@ -110,9 +110,9 @@ struct pipeline_result {
  * constants.bin in the folder of `file`). Dumps are DIR/NN-PASS.graph, .loops, .poly or .ast,
  * each beginning with a comment that says when the pass changed nothing, and
  * DIR/constants.bin. The verifier runs before the first and after every pass: errors in a dump
- * are the user's, errors after a pass are bugs; a schedule in a dump is certified before
- * anything is made of it. False after errors, all reported. Takes the graph over; the result is
- * freed by pipeline_free in either case. */
+ * are the user's, errors after a pass are bugs; loops in a dump are proven, where isl is on
+ * the way, and a schedule is certified before anything is made of them. False after errors, all
+ * reported. Takes the graph over; the result is freed by pipeline_free in either case. */
 bool pipeline_run(struct compile *c, const struct pipeline_options *opt, struct graph *g,
                   const char *file, const char *text, size_t len, struct pipeline_result *out);
 void pipeline_free(struct pipeline_result *r);

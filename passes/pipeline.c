@@ -348,6 +348,20 @@ static bool run_all(struct state *s, int first, struct pipeline_result *out) {
     return write_constants(s);
 }
 
+/* Loops of a dump are proven before a pass changes them: what is wrong has its own names then,
+ * and is not gone with an array. False after errors. */
+static bool prove_dump(struct state *s, int first) {
+    bool changed = false;
+    for (int pass = first; pass < NUM_PASSES && s->level == LEVEL_LOOPS; pass++)
+        changed = changed || (is_run(s, pass) && passes[pass].leaves == LEVEL_LOOPS);
+    if (!changed)
+        return true;
+    bool ok = import_loops(s);
+    poly_free(s->poly);
+    s->poly = NULL;
+    return ok;
+}
+
 /* Everything between the check of the options and the result. */
 static bool start(struct state *s, const char *file, const char *text, size_t len,
                   struct pipeline_result *out) {
@@ -361,7 +375,8 @@ static bool start(struct state *s, const char *file, const char *text, size_t le
             return false;
     }
     if (!verify(s) ||
-        (first > 0 && s->level == LEVEL_GRAPH && !infer_again(s->compile, s->graph)))
+        (first > 0 && s->level == LEVEL_GRAPH && !infer_again(s->compile, s->graph)) ||
+        (first > 0 && !prove_dump(s, first)))
         return false;
     return run_all(s, first, out);
 }

@@ -130,18 +130,19 @@ def cases(nncc, work, network):
     folder = os.path.join(work, network)
     os.makedirs(folder)
     model = os.path.join(ROOT, "examples", network, "model.onnx")
-    subprocess.run([nncc, model, "--dump=fuse,schedule", "--dump-dir=" + folder, "-o", os.path.join(folder, "m.c")], check=True)
+    subprocess.run([nncc, model, "--dump=lower,fuse,schedule", "--dump-dir=" + folder, "-o", os.path.join(folder, "m.c")], check=True)
 
     def dump(ending):
         name = [f for f in os.listdir(folder) if f.endswith(ending)][0]
         with open(os.path.join(folder, name)) as f:
             return f.read()
 
-    text = dump(".loops")
-    yield folder, "fuse", "loops", "unchanged", text, None
-    for kind in (accesses, arrays, loops):
-        for name, mutant, words in kind(text):
-            yield folder, "fuse", "loops", name, mutant, words
+    for start in ("lower", "fuse"):
+        text = dump(start + ".loops")
+        yield folder, start, "loops", "unchanged", text, None
+        for kind in (accesses, arrays, loops):
+            for name, mutant, words in kind(text):
+                yield folder, start, "loops", name, mutant, words
     for start in ("schedule", "certify"):
         for name, mutant, words in schedules(dump(".poly")):
             yield folder, start, "poly", name, mutant, words
