@@ -196,8 +196,8 @@ def check_tensors(case, tensors):
     return None
 
 
-def batch_run(cases, work):
-    """Runs the program of batch_build over all its cases, past crashes, and compares; case.why tells."""
+def batch_run(cases, work, judge=None):
+    """Runs the program of batch_build over all its cases, past crashes, and compares (as compare_outputs); case.why tells."""
     for c in cases:
         with open(os.path.join(work, c.prefix + ".in"), "wb") as f:
             f.write(b"".join(to_bytes(a) for a in c.inputs))
@@ -213,7 +213,7 @@ def batch_run(cases, work):
         cases[start - 1].why = "its C ended with %d: %s" % (r.returncode, told[0])
     for c in cases:
         if not c.why:
-            c.why = compare_outputs(c, os.path.join(work, c.prefix + ".out"))
+            c.why = compare_outputs(c, os.path.join(work, c.prefix + ".out"), judge)
 
 
 def compare_outputs(case, path, judge=None):
