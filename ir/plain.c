@@ -8,8 +8,6 @@
 
 enum { MAX_NAME = 240 }; // characters of a statement in the name of its nest
 
-static void build_list(struct plain *n, struct ast_list *to, const struct stmt_list *from);
-
 /* ---- expressions ---- */
 
 /* sum + e without parentheses: the terms of e one by one. */
@@ -39,9 +37,7 @@ static const struct expr *row_major(struct plain *n, const struct array *a,
     return at;
 }
 
-/* Linear element index of array[index…] in its buffer. */
-static const struct expr *linear_index(struct plain *n, int array,
-                                       const struct expr *const *index) {
+const struct expr *plain_address(struct plain *n, int array, const struct expr *const *index) {
     struct arena *arena = n->a->arena;
     const struct array *a = &n->l->arrays.data[array];
     if (!a->layout_rank)
@@ -75,7 +71,7 @@ static const struct expr *convert_node(void *user, const struct expr *e) {
         return convert_var(n, e->name);
     if (e->kind != EXPR_LOAD)
         return e;
-    const struct expr *at = linear_index(n, e->array, e->arg);
+    const struct expr *at = plain_address(n, e->array, e->arg);
     return expr_load(n->a->arena, e->dtype, n->buffer_of[e->array], &at, 1);
 }
 
@@ -157,7 +153,7 @@ static bool in_scope(const struct plain *n, const char *name) {
 
 const char *plain_fresh_name(struct plain *n, char letter) {
     char name[16];
-    int k = 0;
+    int k = letter == 's' ? n->scalars : 0;
     do
         snprintf(name, sizeof name, "%c%d", letter, k++);
     while (in_scope(n, intern(n->a->names, name)));
@@ -199,7 +195,6 @@ static struct ast_list *build_loops(struct plain *n, struct ast_list *list,
     return list;
 }
 
-/* The reduce in e, or NULL. Bounds of the guards around it are left in n->bounds. */
 static const struct expr *find_reduce(struct plain *n, const struct expr *e) {
     if (e->kind == EXPR_REDUCE)
         return e;
@@ -213,6 +208,11 @@ static const struct expr *find_reduce(struct plain *n, const struct expr *e) {
         n->bounds.len = found ? n->bounds.len : outer;
     }
     return found;
+}
+
+const struct expr *plain_reduce(struct plain *n, const struct expr *e) {
+    n->bounds.len = 0;
+    return find_reduce(n, e);
 }
 
 static bool has_load(const struct expr *e) {
@@ -234,8 +234,7 @@ static uint64_t instances_of(const struct plain *n, const struct iter *iters, in
 }
 
 void plain_count(struct plain *n, const struct stmt *s) {
-    n->bounds.len = 0;
-    const struct expr *reduce = find_reduce(n, s->rhs);
+    const struct expr *reduce = plain_reduce(n, s->rhs);
     if (!reduce || reduce->func != FUNC_ADD)
         return;
     const struct expr *body = reduce->arg[0];
@@ -262,16 +261,21 @@ static struct ast_node *add_scalar(struct plain *n, struct ast_list *list, enum 
     return s;
 }
 
-void plain_accumulate(struct plain *n, struct ast_list *list, const struct expr *reduce,
-                      const struct expr *acc, const struct expr *body) {
+const struct expr *plain_body(struct plain *n, const struct expr *reduce,
+                              const struct expr *body) {
     struct arena *arena = n->a->arena;
     const struct expr *identity =
         expr_const(arena, reduce->dtype, func_identity(reduce->func, reduce->dtype));
     const struct expr **bounds = arena_array(&n->scratch, const struct expr *, n->bounds.len);
     for (int k = 0; k < n->bounds.len; k++)
         bounds[k] = plain_convert(n, n->bounds.data[k]);
-    body = expr_guard(arena, plain_convert(n, body), identity, bounds, n->bounds.len / 3);
-    add_scalar(n, list, AST_SET, acc, expr_2(arena, reduce->func, acc, body));
+    return expr_guard(arena, plain_convert(n, body), identity, bounds, n->bounds.len / 3);
+}
+
+void plain_accumulate(struct plain *n, struct ast_list *list, const struct expr *reduce,
+                      const struct expr *acc, const struct expr *body) {
+    body = plain_body(n, reduce, body);
+    add_scalar(n, list, AST_SET, acc, expr_2(n->a->arena, reduce->func, acc, body));
 }
 
 /* The reduce as a scalar: `let s0 = identity`, then loops over its iterators that set it. The
@@ -284,6 +288,7 @@ static const struct expr *build_reduce(struct plain *n, struct ast_list *list,
     const struct expr *acc = expr_var(n->a->arena, reduce->dtype, plain_fresh_name(n, 's'));
     add_scalar(n, list, AST_LET, acc, identity);
     plain_push(n, "", acc); // in scope for names only
+    n->scalars++;
     if (!n->reduce || !n->reduce(n->user, list, reduce, acc)) {
         struct ast_list *inner = build_loops(n, list, reduce->iters, reduce->num_iters);
         plain_accumulate(n, inner, reduce, acc, reduce->arg[0]);
@@ -303,8 +308,7 @@ static const struct expr *replace_reduce(void *user, const struct expr *e) {
 /* The right-hand side with its reduce computed before, in `list`. */
 static const struct expr *build_value(struct plain *n, struct ast_list *list,
                                       const struct stmt *s) {
-    n->bounds.len = 0;
-    const struct expr *reduce = find_reduce(n, s->rhs);
+    const struct expr *reduce = plain_reduce(n, s->rhs);
     if (!reduce)
         return plain_convert(n, s->rhs);
     struct replacement r = {build_reduce(n, list, reduce)};
@@ -334,6 +338,7 @@ static const char *nest_name(struct plain *n, const struct stmt *s) {
 struct ast_node *plain_nest(struct plain *n, struct ast_list *to, const struct stmt *s) {
     struct ast_node *nest = ast_add(n->a, to, AST_NEST, s->loc);
     nest->name = nest_name(n, s);
+    n->scalars = 0;
     return nest;
 }
 
@@ -346,7 +351,7 @@ void plain_store(struct plain *n, struct ast_list *list, const struct stmt *s) {
         index[d] = plain_convert(n, s->index[d]);
     struct ast_node *store = ast_add(n->a, list, AST_STORE, s->loc);
     store->buffer = n->buffer_of[s->array];
-    store->index = linear_index(n, s->array, index);
+    store->index = plain_address(n, s->array, index);
     store->value = value;
 }
 
@@ -394,7 +399,7 @@ static void build_repeat(struct plain *n, struct ast_list *to, const struct stmt
         loop->cond = plain_convert(n, s->rhs);
     if (__builtin_mul_overflow(outer, times, &n->instances))
         n->instances = UINT64_MAX;
-    build_list(n, &loop->body, &s->body);
+    plain_list(n, &loop->body, &s->body);
     n->instances = outer;
 }
 
@@ -416,8 +421,8 @@ static void build_stmt(struct plain *n, struct ast_list *to, const struct stmt *
     case STMT_IF: {
         struct ast_node *branch = ast_add(n->a, to, AST_IF, s->loc);
         branch->cond = plain_convert(n, s->rhs);
-        build_list(n, &branch->body, &s->body);
-        build_list(n, &branch->orelse, &s->orelse);
+        plain_list(n, &branch->body, &s->body);
+        plain_list(n, &branch->orelse, &s->orelse);
         return;
     }
     }
@@ -431,9 +436,12 @@ void plain_stmt(struct plain *n, struct ast_list *to, const struct stmt *s) {
     n->iters.len = n->vars.len = locals;
 }
 
-static void build_list(struct plain *n, struct ast_list *to, const struct stmt_list *from) {
+void plain_list(struct plain *n, struct ast_list *to, const struct stmt_list *from) {
     for (const struct stmt *s = from->first; s; s = s->next)
-        plain_stmt(n, to, s);
+        if (n->run && s->kind == STMT_COMPUTE)
+            s = n->run(n->user, to, s);
+        else
+            plain_stmt(n, to, s);
 }
 
 void plain_start(struct plain *n, struct intern *names, const struct loops *l) {

@@ -67,7 +67,7 @@ static bool run_import(struct state *s) {
 }
 
 static bool run_schedule(struct state *s) {
-    poly_schedule(s->poly);
+    poly_schedule(s->poly, s->compile->strict, s->compile->opt_level >= 2);
     return true;
 }
 

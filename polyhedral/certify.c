@@ -4,15 +4,26 @@
  * Each instance of the region has exactly one time, nothing else has one, and for every
  * dependence the time of the first is before that of the second. As poly_depend has shown that
  * every read has its write before it in the text, it has it in the new order; as domains are
- * unchanged, so are bounds. */
+ * unchanged, so are bounds. Layouts that fold are judged in the new order (reuse.c). */
 #include "polyhedral/poly.h"
 
 struct certificate {
     struct poly *poly;
     int region;
-    isl_map **time;       // [stmts]
+    isl_map **time;       // [stmts]: struct poly_times
     const char *stranger; // a tuple that is no statement of the region
 };
+
+/* The t of the repeats around s come before the coordinates of its schedule. */
+static __isl_give isl_map *after_repeats(const struct poly_stmt *s, __isl_take isl_map *time) {
+    if (s->num_repeats == 0)
+        return time;
+    isl_map *all = isl_map_identity(isl_space_map_from_set(isl_set_get_space(s->domain)));
+    all = isl_map_reset_tuple_id(all, isl_dim_out);
+    unsigned own = (unsigned)(s->num_dims - s->num_repeats);
+    all = isl_map_project_out(all, isl_dim_out, (unsigned)s->num_repeats, own);
+    return isl_map_flat_range_product(all, time);
+}
 
 static isl_stat take_time(__isl_take isl_map *map, void *user) {
     struct certificate *c = user;
@@ -20,7 +31,7 @@ static isl_stat take_time(__isl_take isl_map *map, void *user) {
     const struct poly_stmt *s = name ? schedule_find(c->poly, c->region, name) : NULL;
     if (s && isl_map_dim(map, isl_dim_in) == s->num_dims) {
         isl_map_free(c->time[s->number]);
-        c->time[s->number] = map;
+        c->time[s->number] = after_repeats(s, map);
         return isl_stat_ok;
     }
     c->stranger = arena_strdup(&c->poly->arena, name ? name : "a tuple without a name");
@@ -129,10 +140,9 @@ static void check_edge(struct certificate *c, const struct poly_edge *e) {
 
 /* ---- regions ---- */
 
-static void certify_region(struct poly *p, int region) {
-    struct certificate c = {.poly = p, .region = region};
+static void certify_region(struct poly *p, int region, struct poly_times *times) {
+    struct certificate c = {.poly = p, .region = region, .time = times->of};
     struct loc nowhere = {0};
-    c.time = arena_array(&p->arena, isl_map *, p->stmts.len);
     if (!p->schedules.data[region] || !poly_try(p, nowhere, "a schedule", read_times, &c)) {
         diag_error(p->diag, nowhere, "region %d has no schedule that can be read", region);
         p->ok = false;
@@ -148,13 +158,16 @@ static void certify_region(struct poly *p, int region) {
     for (int k = 0; k < p->edges.len; k++)
         if (p->edges.data[k].from->region == region && p->edges.data[k].to->region == region)
             check_edge(&c, &p->edges.data[k]);
-    for (int k = 0; k < p->stmts.len; k++)
-        isl_map_free(c.time[k]);
 }
 
 bool poly_certify(struct poly *p) {
+    struct poly_times times = {arena_array(&p->arena, isl_map *, p->stmts.len)};
     p->ok = true;
     for (int r = 0; r < p->num_regions; r++)
-        certify_region(p, r);
+        certify_region(p, r, &times);
+    if (p->ok)
+        reuse_layout(p, &times);
+    for (int k = 0; k < p->stmts.len; k++)
+        isl_map_free(times.of[k]);
     return p->ok;
 }

@@ -488,7 +488,7 @@ bool poly_depend(struct poly *p) {
         for (int i = 0; i < all[k].reads.len; i++)
             check_read(&all[k], &all[k].reads.data[i]);
     }
-    reuse_check(p);
+    reuse_alias(p);
     for (int k = 0; k < num && p->ok; k++)
         add_edges(&all[k]);
     return p->ok;

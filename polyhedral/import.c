@@ -386,29 +386,31 @@ static void import_list(struct import *i, const struct stmt_list *list) {
         import_stmt(i, st);
 }
 
-/* Regions: runs of COMPUTE in the program's own list. */
-static void number_regions(struct poly *p) {
-    int k = 0;
+/* Regions: runs of COMPUTE in a list; each list of the tree has its own. */
+static void number_regions(struct poly *p, const struct stmt_list *list, int *next) {
     bool open = false;
-    for (const struct stmt *st = p->loops->body.first; st; st = st->next) {
+    for (const struct stmt *st = list->first; st; st = st->next) {
         p->num_regions += st->kind == STMT_COMPUTE && !open;
         open = st->kind == STMT_COMPUTE;
-        while (open && p->stmts.data[k]->stmt != st)
-            k++;
+        while (open && p->stmts.data[*next]->stmt != st)
+            ++*next;
         if (open)
-            p->stmts.data[k]->region = p->num_regions - 1;
+            p->stmts.data[*next]->region = p->num_regions - 1;
+        number_regions(p, &st->body, next);
+        number_regions(p, &st->orelse, next);
     }
-    for (int r = 0; r < p->num_regions; r++)
-        vec_push(&p->arena, &p->schedules, NULL);
-    p->figures.regions = p->num_regions;
 }
 
 /* Every statement and access as a set and maps; time is a tenth of a millisecond per access. */
-struct poly *poly_import(const struct loops *l, struct diag *d) {
+struct poly *poly_import(struct loops *l, struct diag *d) {
     struct import i = {.poly = poly_new(l, d)};
+    int next = 0;
     storage_import(i.poly);
     import_list(&i, &l->body);
     add_statement(&i, POLY_END, NULL);
-    number_regions(i.poly);
+    number_regions(i.poly, &l->body, &next);
+    for (int r = 0; r < i.poly->num_regions; r++)
+        vec_push(&i.poly->arena, &i.poly->schedules, NULL);
+    i.poly->figures.regions = i.poly->num_regions;
     return i.poly;
 }

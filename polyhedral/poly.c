@@ -96,6 +96,17 @@ __isl_give isl_point *poly_least_point(__isl_take isl_set *set) {
     return point;
 }
 
+bool poly_extreme(__isl_keep isl_set *set, int d, bool last, int64_t *value) {
+    isl_local_space *ls = isl_local_space_from_space(isl_set_get_space(set));
+    isl_aff *x = isl_aff_var_on_domain(ls, isl_dim_set, (unsigned)d);
+    isl_val *v = last ? isl_set_max_val(set, x) : isl_set_min_val(set, x);
+    bool known = isl_val_is_int(v) == isl_bool_true;
+    *value = known ? isl_val_get_num_si(v) : 0;
+    isl_val_free(v);
+    isl_aff_free(x);
+    return known;
+}
+
 const char *poly_at(struct poly *p, const struct poly_stmt *s, __isl_keep isl_point *point,
                     int n) {
     struct str text = {0};
@@ -169,7 +180,7 @@ static __isl_give isl_set *symbol_context(const struct poly *p) {
 
 /* ---- life ---- */
 
-struct poly *poly_new(const struct loops *l, struct diag *d) {
+struct poly *poly_new(struct loops *l, struct diag *d) {
     struct arena arena = {0};
     struct poly *p = arena_new(&arena, struct poly);
     p->arena = arena;

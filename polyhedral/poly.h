@@ -16,6 +16,7 @@
 #include <isl/ast.h>
 #include <isl/ctx.h>
 #include <isl/id.h>
+#include <isl/ilp.h>
 #include <isl/map.h>
 #include <isl/schedule.h>
 #include <isl/set.h>
@@ -91,8 +92,9 @@ struct poly_edge {
 
 struct poly {
     isl_ctx *ctx;
-    const struct loops *loops;
+    struct loops *loops; // layouts of temporaries are chosen with the schedule
     struct diag *diag;
+    bool strict; // see ast_from_poly
     struct arena arena;
     isl_set *context;             // 0-dimensional: 1 <= symbol <= max
     const char **array_names;     // [arrays], for printing expressions
@@ -110,7 +112,7 @@ struct poly {
 /* ---- poly.c ---- */
 
 /* Empty but for names and symbols; poly_import fills it. */
-struct poly *poly_new(const struct loops *l, struct diag *d);
+struct poly *poly_new(struct loops *l, struct diag *d);
 
 /* Runs fn(user) under the quota of operations. False when the quota was hit: then a remark says
  * that `what` was given up, and nothing that fn made may be used but to free it. Any other isl
@@ -130,6 +132,8 @@ void poly_error(struct poly *p, const struct poly_stmt *s, const char *fmt, ...)
 int64_t poly_coordinate(__isl_keep isl_point *point, enum isl_dim_type type, int k);
 /* The least point of a set, symbols first; it may be wrapped and is flat then. */
 __isl_give isl_point *poly_least_point(__isl_take isl_set *set);
+/* The least, or the last, value of dimension d in a set; false when it has none. */
+bool poly_extreme(__isl_keep isl_set *set, int d, bool last, int64_t *value);
 /* ` (at n=0, y=7)`: the first n dimensions of a point of s's extended domain; empty without. */
 const char *poly_at(struct poly *p, const struct poly_stmt *s, __isl_keep isl_point *point,
                     int n);
@@ -182,11 +186,61 @@ int depend_common(const struct poly_stmt *a, const struct poly_stmt *b);
 /* Pairs (instance of a, instance of b) where a runs before b in the text's order. */
 __isl_give isl_map *depend_before(const struct poly_stmt *a, const struct poly_stmt *b);
 
+/* ---- certify.c ---- */
+
+/* Times of the statements: domain -> the t of the repeats around it, then the coordinates of
+ * the schedule. */
+struct poly_times {
+    isl_map **of; // [stmts]; NULL: the statement is in no region
+};
+
 /* ---- reuse.c ---- */
 
-/* Reports every read whose value may be gone: another element was written into its cell, or an
- * output into the input whose storage it may share. */
-void reuse_check(struct poly *p);
+/* Reports every read whose value may be gone because an output was written into the input whose
+ * storage it may share, in the order of the text; what keeps the order becomes dependences. */
+void reuse_alias(struct poly *p);
+/* Reports every read whose value may be gone because another element was written into its cell
+ * of a layout that folds, in the order of the times. */
+void reuse_layout(struct poly *p, const struct poly_times *times);
+
+/* ---- stride.c ---- */
+
+/* Elements that the access moves by when the iterator `name` goes on by one; false when that is
+ * not a constant. */
+bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
+               int64_t *stride);
+
+/* ---- block.c ---- */
+
+/* lo <= dimension < hi, in blocks of `size`, which divides hi - lo. */
+struct poly_piece {
+    int64_t lo, hi, size;
+};
+
+/* How a statement is cut. */
+struct poly_blocking {
+    int row, vec; // dimensions, or -1
+    struct poly_piece rows[2], vecs[4];
+    int num_rows, num_vecs;
+    isl_set *inside; // instances whose guards all hold, where that is worth telling; or NULL
+};
+
+/* Chooses; dimensions that are `taken` [num_dims] are left alone. The caller frees `inside`. */
+void block_choose(struct poly *p, const struct poly_stmt *s, const bool *taken,
+                  struct poly_blocking *out);
+
+/* ---- nest.c ---- */
+
+/* Statements that share `band` outer loops; loop b is dimension dim[k][b] of statement k. */
+struct poly_nest {
+    const int *stmts; // [num] numbers
+    int *const *dim;  // [num][band]
+    int num, band;
+};
+
+/* The nests of a region in order; arrays that live inside one get their layouts. Statements of
+ * different ONNX nodes share one only `across` operators. */
+const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *num);
 
 /* ---- schedule.c ---- */
 
@@ -199,10 +253,12 @@ __isl_give isl_union_set *schedule_domain(const struct poly *p, int region);
 
 /* A reduce of a statement's right-hand side. */
 struct shrink_request {
+    isl_set *domain; // instances of the statement; borrowed
     const struct expr *reduce;
     const struct expr *const *bounds; // of guards around it: e, lo, hi, …
     int num_bounds;                   // becomes 0 when the range is inside them
     bool strict;
+    bool tiled; // for ast.c: the range is wanted for whole tiles
     struct arena *arena;
     const struct expr *body; // out: the body without the guards that the range makes true
 };
@@ -211,6 +267,32 @@ struct shrink_request {
  * not affine. */
 __isl_give isl_set *shrink_range(const struct poly *p, const struct poly_stmt *s,
                                  struct shrink_request *r);
+/* All points of domain and reduce iterators; NULL: an extent is not affine. */
+__isl_give isl_set *reduce_range(const struct poly *p, const struct poly_stmt *s,
+                                 __isl_keep isl_set *domain, const struct expr *reduce);
+/* e, outside its reduce, without the guards that hold at all points, or at none. */
+const struct expr *shrink_guards(const struct affine *a, struct arena *arena,
+                                 __isl_keep isl_set *points, const struct expr *e);
+
+/* ---- tile.c ---- */
+
+/* The instances below a mark "tile" of a schedule: boxes of one size. */
+struct poly_tile {
+    const struct poly_stmt *stmt;
+    isl_map *block; // first instance -> instances
+    int64_t *size;  // [num_dims]
+    int vec;        // the dimension that the band below the mark ends with
+};
+
+/* The tiles of a schedule; a mark below which something else stands is said in a remark and
+ * means nothing. Free each `block`. */
+struct poly_tiles {
+    vec(struct poly_tile) list;
+};
+void tile_find(struct poly *p, __isl_keep isl_schedule *schedule, struct poly_tiles *out);
+/* The instances of `schedule` without those that are not the first of their tile. */
+__isl_give isl_union_set *tile_firsts(__isl_keep isl_schedule *schedule,
+                                      const struct poly_tiles *tiles);
 
 /* ---- translate.c ---- */
 
@@ -219,14 +301,19 @@ struct translate {
     struct plain *plain;
     vec(const char *) names; // of isl
     vec(const struct expr *) values;
-    /* An instance: arguments are the tuple's values. */
+    /* An instance: arguments are the tuple's values; the note of isl's node, or NULL. */
     void (*instance)(void *user, struct ast_list *list, const char *tuple,
-                     const struct expr *const *args, int num_args);
+                     const struct expr *const *args, int num_args, void *note);
     void *user;
 };
 
 /* Appends isl's node to `list`: its loops, conditions and instances. */
 void translate_node(struct translate *t, struct ast_list *list, __isl_keep isl_ast_node *node);
+/* A node that is `num` loops without conditions, whose extents do not depend on each other,
+ * around one instance: iters[k] gets its extent, args[k] the instance's value k with iters[k]
+ * counted from 0. False, with iters and args in any state, for another node. */
+bool translate_box(struct translate *t, __isl_keep isl_ast_node *node, struct iter *iters,
+                   int num, const struct expr **args);
 /* name is value from here on. */
 void translate_bind(struct translate *t, const char *name, const struct expr *value);
 

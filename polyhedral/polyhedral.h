@@ -1,10 +1,11 @@
 /* The polyhedral half of the compiler: loops in, a proven schedule, an ast out.
  *
- *     struct poly *p = poly_import(loops, diag);      // statements and accesses as sets and
- * maps bool ok = poly_bounds(p) & poly_depend(p);      // is the source right? errors are the
- * user's poly_schedule(p);                               // or poly_read_schedule(p, file,
- * text, len) ok = ok && poly_certify(p);                     // does the schedule keep every
- * dependence? struct ast *a = ast_from_poly(p, names, false); poly_free(p);
+ *     struct poly *p = poly_import(loops, diag);      // statements and accesses as sets, maps
+ *     bool ok = poly_bounds(p) && poly_depend(p);     // is the source right? the user's errors
+ *     poly_schedule(p, strict, true);                 // or poly_read_schedule(p, file, …)
+ *     ok = ok && poly_certify(p);                     // does it keep every dependence?
+ *     struct ast *a = ast_from_poly(p, names, strict);
+ *     poly_free(p);
  *
  * A proof that takes too many steps is given up, not believed: it is counted in poly_figures
  * and said in a remark, and what it was about is treated as if it could not be done. */
@@ -24,13 +25,14 @@ struct poly_figures {
     int linear;     // arrays with views that are told apart by a linear address only
     int unproven;   // accesses and dependences that are neither proven nor refuted
     int quota_hits; // proofs given up
-    int shrunk;     // reductions whose range lost a border of padding
+    int shrunk;     // reductions whose range lost a border of padding, once for each piece
+    int tiles;      // blocks of instances that became tile statements
     int fallbacks;  // statements that ast_from_poly took as the naive path does
 };
 
 /* Statements, accesses and storage of l as sets and maps. l must have passed loops_check and
  * outlive the result. */
-struct poly *poly_import(const struct loops *l, struct diag *d);
+struct poly *poly_import(struct loops *l, struct diag *d);
 /* A leaked isl object aborts the program here: it is a bug. */
 void poly_free(struct poly *p);
 struct poly_figures poly_figures(const struct poly *p);
@@ -41,16 +43,18 @@ const struct loops *poly_loops(const struct poly *p);
 bool poly_bounds(struct poly *p);
 /* Computes the dependences and proves the source order: every element that is read was written
  * before, none is written twice (unless the t of an enclosing seq or while tells the writes
- * apart), every output is written, no value is overwritten in its cell (of a layout that folds,
- * of an input whose storage an output shares) before its last read. Reports what is not so;
- * false after errors. Requires poly_bounds. */
+ * apart), every output is written, no input is overwritten by an output that shares its storage
+ * before its last read. Reports what is not so; false after errors. Requires poly_bounds. */
 bool poly_depend(struct poly *p);
 
-/* The identity schedule: a sequence of the statements of each region (a run of statements
- * between seq, if, while, call and require), each a band of its iterators. */
-void poly_schedule(struct poly *p);
-/* Proves that the schedule runs each instance once and keeps every dependence. Reports the
- * dependence that is broken; false after errors. Requires poly_depend and a schedule. */
+/* Chooses a schedule for each region (a run of statements between seq, if, while, call and
+ * require): nests of statements that share outer loops (of one ONNX node, or `across` nodes),
+ * blocks for reductions, borders apart from what is inside. Gives arrays that live inside one
+ * nest a smaller layout, in the loops themselves. `strict` is that of ast_from_poly. */
+void poly_schedule(struct poly *p, bool strict, bool across);
+/* Proves that the schedule runs each instance once, keeps every dependence, and that in its
+ * order no value is overwritten in its cell of a layout that folds before its last read.
+ * Reports what is broken; false after errors. Requires poly_depend and a schedule. */
 bool poly_certify(struct poly *p);
 
 /* A POLY dump: the text of the loops, then for each region a line `schedule K` and isl's text

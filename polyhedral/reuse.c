@@ -1,5 +1,5 @@
 /* Storage that holds more than one value over time: a layout that folds indices (a ring,
- * `h%4`), and an output that may share an input's storage.
+ * `h%4`, or without a dimension of the array), and an output that may share an input's storage.
  *
  * A value must stay in its cell until its last read: for a read r of element e that w wrote,
  * every write w' of another element in the same cell runs before w or after r. Instances of one
@@ -15,8 +15,21 @@ struct reuse {
     isl_map *edge;
     isl_map *cells; // element read -> another element of its cell, in the overwritten array
     isl_bool safe;
-    isl_point *example; // of the reader, flat
+    isl_point *example;             // of the reader, flat
+    const struct poly_times *times; // NULL: the order is that of the text
 };
+
+/* ---- order ---- */
+
+/* Pairs (instance of a, instance of b) where a runs before b. */
+static __isl_give isl_map *before(const struct reuse *x, const struct poly_stmt *a,
+                                  const struct poly_stmt *b) {
+    bool timed = x->times && a->region >= 0 && a->region == b->region;
+    if (!timed)
+        return depend_before(a, b);
+    return isl_map_lex_lt_map(isl_map_copy(x->times->of[a->number]),
+                              isl_map_copy(x->times->of[b->number]));
+}
 
 /* ---- cells ---- */
 
@@ -90,7 +103,7 @@ static __isl_give isl_map *shared_cells(const struct poly *p, int x, int y, bool
 static __isl_give isl_map *disturbed(const struct reuse *x) {
     isl_map *m = isl_map_apply_range(isl_map_copy(x->read->map), isl_map_copy(x->cells));
     m = isl_map_apply_range(m, isl_map_reverse(isl_map_copy(x->overwrite->map)));
-    m = isl_map_subtract(m, depend_before(x->reader, x->other));
+    m = isl_map_subtract(m, before(x, x->reader, x->other));
     if (x->reader != x->other)
         return m;
     isl_map *same = isl_map_identity(isl_map_get_space(m));
@@ -103,10 +116,10 @@ static void prove(void *user) {
     if (x->writer) { // reader -> [other -> writer], less where the writer comes last
         isl_map *written = isl_map_apply_range(isl_map_copy(x->read->map),
                                                isl_map_reverse(isl_map_copy(x->write->map)));
-        isl_map *earlier = isl_map_reverse(depend_before(x->writer, x->reader));
+        isl_map *earlier = isl_map_reverse(before(x, x->writer, x->reader));
         written = isl_map_intersect(written, earlier);
         bad = isl_map_range_product(bad, written);
-        isl_set *late = isl_map_wrap(depend_before(x->other, x->writer));
+        isl_set *late = isl_map_wrap(before(x, x->other, x->writer));
         bad = isl_map_subtract_range(bad, late);
     }
     x->safe = isl_map_is_empty(bad);
@@ -183,9 +196,10 @@ static void check_writers(struct reuse *x) {
 
 /* One read, or write, against the writes of array y. */
 static void check_overwrites(struct poly *p, const struct poly_stmt *s,
-                             const struct poly_access *read, int y) {
+                             const struct poly_access *read, int y,
+                             const struct poly_times *times) {
     bool unknown = false;
-    struct reuse x = {.poly = p, .reader = s, .read = read};
+    struct reuse x = {.poly = p, .reader = s, .read = read, .times = times};
     x.cells = shared_cells(p, read->root, y, &unknown);
     if (unknown)
         poly_unproven(p, poly_loc(s), "%s: that nothing overwrites what it reads of %s",
@@ -201,23 +215,33 @@ static void check_overwrites(struct poly *p, const struct poly_stmt *s,
                 check_pair(&x);
             else if (!read->write)
                 check_writers(&x);
-            add_edge(&x);
+            if (!times)
+                add_edge(&x);
         }
     isl_map_free(x.cells);
 }
 
-void reuse_check(struct poly *p) {
+/* Every access to `shared`, whose cells y may overwrite. */
+static void check_all(struct poly *p, int shared, int y, const struct poly_times *times) {
+    for (int k = 0; k < p->stmts.len; k++)
+        for (int i = 0; i < p->stmts.data[k]->accesses.len; i++) {
+            const struct poly_stmt *s = p->stmts.data[k];
+            const struct poly_access *read = &s->accesses.data[i];
+            if (read->root == shared)
+                check_overwrites(p, s, read, y, times);
+        }
+}
+
+void reuse_alias(struct poly *p) {
+    for (int y = 0; y < p->loops->arrays.len; y++)
+        if (p->loops->arrays.data[y].alias >= 0)
+            check_all(p, p->loops->arrays.data[y].alias, y, NULL);
+}
+
+void reuse_layout(struct poly *p, const struct poly_times *times) {
     for (int y = 0; y < p->loops->arrays.len; y++) {
         const struct array *a = &p->loops->arrays.data[y];
-        int shared = a->alias >= 0                             ? a->alias
-                     : a->layout_rank && a->kind == ARRAY_TEMP ? y
-                                                               : -1;
-        for (int k = 0; k < p->stmts.len && shared >= 0; k++)
-            for (int i = 0; i < p->stmts.data[k]->accesses.len; i++) {
-                const struct poly_stmt *s = p->stmts.data[k];
-                const struct poly_access *read = &s->accesses.data[i];
-                if (read->root == shared)
-                    check_overwrites(p, s, read, y);
-            }
+        if (a->layout_rank && a->kind == ARRAY_TEMP)
+            check_all(p, y, y, times);
     }
 }

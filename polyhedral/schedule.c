@@ -1,10 +1,19 @@
-/* The schedule of each region as an isl schedule tree: the identity to begin with, or the text
- * of a POLY dump. */
+/* The schedule tree of each region.
+ *
+ * A region is a sequence of nests. The statements of a nest (nest.c) share a band of outer
+ * loops; in it each runs as block.c cuts it: pieces along `row`, the other loops, pieces along
+ * `vec`, the loop over blocks, and below the mark "tile" the instances of one block:
+ *
+ *     band [n, c - c%4, y]
+ *       sequence
+ *         filter x < 1                mark tile, band [c]
+ *         filter 1 <= x < 55          band [x - (x-1)%6], mark tile, band [c, x]
+ *         filter 55 <= x              mark tile, band [c]
+ *
+ * The t of seq and while around a region are no part of its tree: each t runs all of it. */
 #include "polyhedral/poly.h"
 
-#include <isl/options.h>
-#include <isl/printer.h>
-#include <stdlib.h>
+#include <isl/schedule_node.h>
 
 /* ---- regions ---- */
 
@@ -24,127 +33,219 @@ __isl_give isl_union_set *schedule_domain(const struct poly *p, int region) {
     return all;
 }
 
-/* ---- the identity ---- */
+/* ---- bands ---- */
 
-/* One band of the statement's iterators. */
-static __isl_give isl_schedule *statement_schedule(const struct poly_stmt *s) {
-    isl_union_set *domain = isl_union_set_from_set(isl_set_copy(s->domain));
-    isl_schedule *schedule = isl_schedule_from_domain(domain);
-    if (s->num_dims == 0)
-        return schedule;
-    isl_multi_aff *id = isl_multi_aff_identity_on_domain_space(isl_set_get_space(s->domain));
-    id = isl_multi_aff_reset_tuple_id(id, isl_dim_out);
-    isl_multi_union_pw_aff *band = isl_multi_union_pw_aff_from_multi_aff(id);
-    return isl_schedule_insert_partial_schedule(schedule, band);
+/* Dimension d of s as a function on its domain. */
+static __isl_give isl_aff *dimension(const struct poly_stmt *s, int d) {
+    isl_local_space *ls = isl_local_space_from_space(isl_set_get_space(s->domain));
+    return isl_aff_var_on_domain(ls, isl_dim_set, (unsigned)d);
 }
 
-/* A sequence of the statements from `first` to before `end`, halved so that none is copied
- * often.
+/* Where the block begins that instance d of a piece lies in: lo + size * floor((d - lo) /
+ * size).
  */
-static __isl_give isl_schedule *sequence(const struct poly *p, const int *stmts, int num) {
+static __isl_give isl_aff *block_start(const struct poly_stmt *s, int d,
+                                       const struct poly_piece *piece) {
+    isl_aff *x = dimension(s, d);
+    isl_ctx *ctx = isl_aff_get_ctx(x);
+    if (piece->size == 1)
+        return x;
+    x = isl_aff_add_constant_si(x, (int)-piece->lo);
+    x = isl_aff_floor(isl_aff_scale_down_val(x, isl_val_int_from_si(ctx, piece->size)));
+    x = isl_aff_scale_val(x, isl_val_int_from_si(ctx, piece->size));
+    return isl_aff_add_constant_si(x, (int)piece->lo);
+}
+
+/* A band's members; consumes the list. */
+static __isl_give isl_multi_union_pw_aff *band_of(const struct poly_stmt *s,
+                                                  __isl_take isl_aff_list *members) {
+    isl_space *space = isl_set_get_space(s->domain);
+    isl_size n = isl_aff_list_n_aff(members);
+    isl_space *range = isl_space_params(isl_space_copy(space));
+    range = isl_space_add_dims(isl_space_set_from_params(range), isl_dim_set, (unsigned)n);
+    isl_multi_aff *band =
+        isl_multi_aff_from_aff_list(isl_space_map_from_domain_and_range(space, range), members);
+    return isl_multi_union_pw_aff_from_multi_aff(band);
+}
+
+static __isl_give isl_schedule *insert_band(__isl_take isl_schedule *schedule,
+                                            const struct poly_stmt *s,
+                                            __isl_take isl_aff_list *members) {
+    if (isl_aff_list_n_aff(members) == 0) {
+        isl_aff_list_free(members);
+        return schedule;
+    }
+    return isl_schedule_insert_partial_schedule(schedule, band_of(s, members));
+}
+
+static __isl_give isl_schedule *insert_mark(__isl_take isl_schedule *schedule) {
+    isl_ctx *ctx = isl_schedule_get_ctx(schedule);
+    isl_schedule_node *node = isl_schedule_node_child(isl_schedule_get_root(schedule), 0);
+    node = isl_schedule_node_insert_mark(node, isl_id_alloc(ctx, "tile", NULL));
+    isl_schedule_free(schedule);
+    schedule = isl_schedule_node_get_schedule(node);
+    isl_schedule_node_free(node);
+    return schedule;
+}
+
+/* ---- one statement ---- */
+
+/* A statement while its tree is built. */
+struct cut {
+    const struct poly *poly;
+    const struct poly_stmt *s;
+    const bool *shared; // dimensions of the nest's band
+    struct poly_blocking blocks;
+};
+
+static __isl_give isl_set *in_piece(__isl_take isl_set *set, int d,
+                                    const struct poly_piece *piece) {
+    if (d < 0)
+        return set;
+    isl_ctx *ctx = isl_set_get_ctx(set);
+    isl_val *last = isl_val_int_from_si(ctx, piece->hi - 1);
+    set = isl_set_lower_bound_si(set, isl_dim_set, (unsigned)d, (int)piece->lo);
+    return isl_set_upper_bound_val(set, isl_dim_set, (unsigned)d, last);
+}
+
+/* The loop over blocks of a piece, and in it the instances of each. */
+static __isl_give isl_schedule *leaf(const struct cut *c, __isl_take isl_set *domain,
+                                     const struct poly_piece *row,
+                                     const struct poly_piece *vec) {
+    const struct poly_stmt *s = c->s;
+    bool rows = c->blocks.row >= 0 && row->size > 1, vecs = c->blocks.vec >= 0 && vec->size > 1;
+    isl_schedule *schedule = isl_schedule_from_domain(isl_union_set_from_set(domain));
+    if (rows || vecs) {
+        isl_aff_list *points = isl_aff_list_alloc(c->poly->ctx, 2);
+        if (rows)
+            points = isl_aff_list_add(points, dimension(s, c->blocks.row));
+        if (vecs)
+            points = isl_aff_list_add(points, dimension(s, c->blocks.vec));
+        schedule = insert_mark(insert_band(schedule, s, points));
+    }
+    isl_aff_list *start = isl_aff_list_alloc(c->poly->ctx, 1);
+    if (c->blocks.vec >= 0)
+        start = isl_aff_list_add(start, block_start(s, c->blocks.vec, vec));
+    return insert_band(schedule, s, start);
+}
+
+/* left, then right; either may be NULL. Empty ones go. */
+static __isl_give isl_schedule *then(__isl_take isl_schedule *left,
+                                     __isl_take isl_schedule *right) {
+    return !left ? right : !right ? left : isl_schedule_sequence(left, right);
+}
+
+static __isl_give isl_schedule *piece(const struct cut *c, __isl_take isl_set *domain,
+                                      const struct poly_piece *row,
+                                      const struct poly_piece *vec) {
+    if (isl_set_is_empty(domain) == isl_bool_true) {
+        isl_set_free(domain);
+        return NULL;
+    }
+    return leaf(c, domain, row, vec);
+}
+
+/* The pieces along vec of one piece along row; what has no guards to test apart from the rest.
+ */
+static __isl_give isl_schedule *pieces(const struct cut *c, const struct poly_piece *row) {
+    const struct poly_blocking *b = &c->blocks;
+    isl_set *domain = in_piece(isl_set_copy(c->s->domain), b->row, row);
+    isl_schedule *all = NULL;
+    for (int k = 0; k < b->num_vecs || k == 0; k++) {
+        isl_set *part = in_piece(isl_set_copy(domain), b->vec, &b->vecs[k]);
+        if (b->inside) {
+            isl_set *in = isl_set_intersect(isl_set_copy(part), isl_set_copy(b->inside));
+            part = isl_set_coalesce(isl_set_subtract(part, isl_set_copy(in)));
+            all = then(all, piece(c, in, row, &b->vecs[k]));
+        }
+        all = then(all, piece(c, part, row, &b->vecs[k]));
+    }
+    isl_set_free(domain);
+    return all;
+}
+
+static __isl_give isl_schedule *
+statement_schedule(const struct poly *p, const struct poly_stmt *s, const bool *shared) {
+    struct cut c = {.poly = p, .s = s, .shared = shared};
+    isl_schedule *all = NULL;
+    block_choose((struct poly *)p, s, shared, &c.blocks);
+    const struct poly_blocking *b = &c.blocks;
+    for (int k = 0; k < b->num_rows || k == 0; k++) {
+        isl_schedule *one = pieces(&c, &b->rows[k]);
+        isl_aff_list *outer = isl_aff_list_alloc(p->ctx, s->num_dims);
+        for (int d = s->num_repeats; d < s->num_dims && one; d++)
+            if (!shared[d] && d != b->vec)
+                outer = isl_aff_list_add(outer, d == b->row ? block_start(s, d, &b->rows[k])
+                                                            : dimension(s, d));
+        all = then(all, one ? insert_band(one, s, outer) : NULL);
+        if (!one)
+            isl_aff_list_free(outer);
+    }
+    isl_set_free(b->inside);
+    return all;
+}
+
+/* ---- nests and regions ---- */
+
+static __isl_give isl_multi_union_pw_aff *shared_band(const struct poly *p,
+                                                      const struct poly_nest *nest) {
+    isl_multi_union_pw_aff *band = NULL;
+    for (int k = 0; k < nest->num; k++) {
+        const struct poly_stmt *s = p->stmts.data[nest->stmts[k]];
+        isl_aff_list *members = isl_aff_list_alloc(p->ctx, nest->band);
+        for (int b = 0; b < nest->band; b++)
+            members = isl_aff_list_add(members, dimension(s, nest->dim[k][b]));
+        isl_multi_union_pw_aff *one = band_of(s, members);
+        band = band ? isl_multi_union_pw_aff_union_add(band, one) : one;
+    }
+    return band;
+}
+
+static __isl_give isl_schedule *nest_schedule(struct poly *p, const struct poly_nest *nest) {
+    isl_schedule *all = NULL;
+    for (int k = 0; k < nest->num; k++) {
+        const struct poly_stmt *s = p->stmts.data[nest->stmts[k]];
+        bool *shared = arena_array(&p->arena, bool, s->num_dims);
+        for (int b = 0; b < nest->band; b++)
+            shared[nest->dim[k][b]] = true;
+        all = then(all, statement_schedule(p, s, shared));
+    }
+    if (nest->band > 0)
+        all = isl_schedule_insert_partial_schedule(all, shared_band(p, nest));
+    return all;
+}
+
+/* A sequence of nests, halved so that none is copied often. */
+static __isl_give isl_schedule *sequence(struct poly *p, const struct poly_nest *nests,
+                                         int num) {
     if (num == 1)
-        return statement_schedule(p->stmts.data[stmts[0]]);
-    isl_schedule *left = sequence(p, stmts, num / 2);
-    isl_schedule *right = sequence(p, stmts + num / 2, num - num / 2);
+        return nest_schedule(p, nests);
+    isl_schedule *left = sequence(p, nests, num / 2);
+    isl_schedule *right = sequence(p, nests + num / 2, num - num / 2);
     return isl_schedule_sequence(left, right);
 }
 
 struct job {
     struct poly *poly;
     int region;
+    const struct poly_nest *nests;
+    int num;
 };
 
 static void schedule_region(void *user) {
     struct job *j = user;
     struct poly *p = j->poly;
-    int *stmts = arena_array(&p->arena, int, p->stmts.len), num = 0;
-    for (int k = 0; k < p->stmts.len; k++)
-        if (p->stmts.data[k]->region == j->region &&
-            isl_set_is_empty(p->stmts.data[k]->domain) != isl_bool_true)
-            stmts[num++] = k;
     p->schedules.data[j->region] =
-        num ? sequence(p, stmts, num) : isl_schedule_empty(poly_space(p, 0));
+        j->num ? sequence(p, j->nests, j->num) : isl_schedule_empty(poly_space(p, 0));
 }
 
-void poly_schedule(struct poly *p) {
+void poly_schedule(struct poly *p, bool strict, bool across) {
+    p->strict = strict;
     for (int r = 0; r < p->num_regions; r++) {
-        struct job j = {p, r};
+        struct job j = {.poly = p, .region = r};
+        j.nests = nest_find(p, r, across, &j.num);
         p->schedules.data[r] = isl_schedule_free(p->schedules.data[r]);
         if (!poly_try(p, (struct loc){0}, "a schedule", schedule_region, &j))
             p->schedules.data[r] = isl_schedule_free(p->schedules.data[r]);
     }
-}
-
-/* ---- text ---- */
-
-static const char marker[] = "schedule ";
-
-void poly_print(struct str *s, const struct poly *p, struct constant_pool *pool) {
-    loops_print(s, p->loops, pool);
-    for (int r = 0; r < p->num_regions; r++) {
-        if (!p->schedules.data[r])
-            continue;
-        isl_printer *printer = isl_printer_to_str(p->ctx);
-        printer = isl_printer_set_yaml_style(printer, ISL_YAML_STYLE_BLOCK);
-        printer = isl_printer_print_schedule(printer, p->schedules.data[r]);
-        char *text = isl_printer_get_str(printer);
-        isl_printer_free(printer);
-        str_addf(s, "%s%d\n%s", marker, r, text);
-        free(text);
-    }
-}
-
-/* The next line from `from` on that begins a schedule; len when there is none. */
-static size_t find_marker(const char *text, size_t len, size_t from) {
-    size_t n = strlen(marker);
-    for (size_t k = from; k + n <= len; k++)
-        if ((k == 0 || text[k - 1] == '\n') && memcmp(text + k, marker, n) == 0)
-            return k;
-    return len;
-}
-
-size_t poly_find_schedule(const char *text, size_t len) {
-    return find_marker(text, len, 0);
-}
-
-static int line_of(const char *text, size_t at) {
-    int line = 1;
-    for (size_t k = 0; k < at; k++)
-        line += text[k] == '\n';
-    return line;
-}
-
-/* One region's schedule, from its marker to before the next. */
-static bool read_region(struct poly *p, const char *text, struct loc loc) {
-    char *rest;
-    long r = strtol(text + strlen(marker), &rest, 10);
-    if (*rest != '\n' || r < 0 || r >= p->num_regions || p->schedules.data[r]) {
-        diag_error(p->diag, loc, "a schedule of no region, or a second one");
-        return false;
-    }
-    p->schedules.data[r] = isl_schedule_read_from_str(p->ctx, rest + 1);
-    isl_ctx_reset_error(p->ctx);
-    if (!p->schedules.data[r])
-        diag_error(p->diag, loc, "region %ld: isl cannot read this schedule", r);
-    return p->schedules.data[r] != NULL;
-}
-
-bool poly_read_schedule(struct poly *p, const char *file, const char *text, size_t len) {
-    bool ok = true;
-    size_t at = find_marker(text, len, 0);
-    for (int r = 0; r < p->num_regions; r++)
-        p->schedules.data[r] = isl_schedule_free(p->schedules.data[r]);
-    while (at < len && ok) {
-        size_t next = find_marker(text, len, at + 1);
-        struct loc loc = {.file = file, .line = line_of(text, at)};
-        char *one = arena_printf(&p->arena, "%.*s", (int)(next - at), text + at);
-        ok = read_region(p, one, loc);
-        at = next;
-    }
-    for (int r = 0; r < p->num_regions && ok; r++)
-        if (!p->schedules.data[r]) {
-            diag_error(p->diag, (struct loc){.file = file}, "region %d has no schedule", r);
-            ok = false;
-        }
-    return ok;
 }

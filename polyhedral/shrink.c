@@ -132,9 +132,15 @@ static bool take_guard(struct shrink *s, const struct expr *e) {
     return false;
 }
 
-static __isl_give isl_set *whole_range(const struct poly_stmt *st, const struct affine *a,
-                                       const struct expr *reduce) {
-    isl_set *range = isl_set_reset_tuple_id(isl_set_copy(st->domain));
+__isl_give isl_set *reduce_range(const struct poly *p, const struct poly_stmt *st,
+                                 __isl_keep isl_set *domain, const struct expr *reduce) {
+    int n = st->num_dims + reduce->num_iters;
+    struct affine all = {.poly = p, .names = st->dims, .num_names = n, .first_value = n};
+    const struct affine *a = &all;
+    for (int k = 0; k < reduce->num_iters; k++)
+        if (!affine_is(a, reduce->iters[k].extent))
+            return NULL;
+    isl_set *range = isl_set_reset_tuple_id(isl_set_copy(domain));
     range = isl_set_add_dims(range, isl_dim_set, (unsigned)reduce->num_iters);
     for (int k = 0; k < reduce->num_iters; k++) {
         struct arena scratch = {0};
@@ -146,16 +152,60 @@ static __isl_give isl_set *whole_range(const struct poly_stmt *st, const struct 
     return range;
 }
 
+/* ---- guards that need no test ---- */
+
+struct settle {
+    const struct affine *affine;
+    isl_set *points;
+    const struct expr *guard, *by; // what was decided
+};
+
+static void decide(struct settle *s, const struct expr *e) {
+    isl_set *in = isl_set_copy(s->points);
+    for (int k = 2; k + 2 < e->n; k += 3)
+        in = isl_set_intersect(
+            in, affine_within(s->affine, e->arg[k], e->arg[k + 1], e->arg[k + 2]));
+    bool always = isl_set_is_subset(s->points, in) == isl_bool_true;
+    bool never = isl_set_is_empty(in) == isl_bool_true;
+    isl_set_free(in);
+    if (always || never) {
+        s->guard = e;
+        s->by = e->arg[always ? 0 : 1];
+    }
+}
+
+/* The first guard outside a reduce that all points decide. */
+static void find_decided(struct settle *s, const struct expr *e) {
+    if (s->guard || e->kind == EXPR_REDUCE)
+        return;
+    if (e->kind == EXPR_GUARD && is_affine_box(s->affine, e->arg + 2, e->n - 2))
+        decide(s, e);
+    for (int k = 0; k < e->n && !s->guard; k++)
+        find_decided(s, e->arg[k]);
+}
+
+const struct expr *shrink_guards(const struct affine *a, struct arena *arena,
+                                 __isl_keep isl_set *points, const struct expr *e) {
+    struct settle s = {.affine = a, .points = points};
+    for (find_decided(&s, e); s.guard; find_decided(&s, e)) {
+        struct replacement r = {s.guard, s.by};
+        e = expr_map(arena, e, replace, &r);
+        s.guard = NULL;
+    }
+    return e;
+}
+
+/* ---- the range ---- */
+
 __isl_give isl_set *shrink_range(const struct poly *p, const struct poly_stmt *st,
                                  struct shrink_request *r) {
     const struct expr *reduce = r->reduce;
     int n = st->num_dims + reduce->num_iters;
     struct affine a = {.poly = p, .names = st->dims, .num_names = n, .first_value = n};
     struct shrink s = {p, &a, r->arena, reduce, r->strict, NULL, reduce->arg[0], false};
-    for (int k = 0; k < reduce->num_iters; k++)
-        if (!affine_is(&a, reduce->iters[k].extent))
-            return NULL;
-    s.range = whole_range(st, &a, reduce);
+    s.range = reduce_range(p, st, r->domain, reduce);
+    if (!s.range)
+        return NULL;
     if (r->num_bounds && is_affine_box(&a, r->bounds, r->num_bounds)) {
         intersect(&s, r->bounds, r->num_bounds);
         r->num_bounds = 0;

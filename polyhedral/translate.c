@@ -191,7 +191,10 @@ static void translate_instance(struct translate *t, struct ast_list *list,
     const struct expr **args = arena_array(&t->plain->scratch, const struct expr *, n);
     for (int k = 1; k < n; k++)
         args[k - 1] = argument(t, call, k);
-    t->instance(t->user, list, isl_id_get_name(id), args, (int)n - 1);
+    isl_id *note = isl_ast_node_get_annotation(node);
+    t->instance(t->user, list, isl_id_get_name(id), args, (int)n - 1,
+                note ? isl_id_get_user(note) : NULL);
+    isl_id_free(note);
     isl_id_free(id);
     isl_ast_expr_free(tuple);
     isl_ast_expr_free(call);
@@ -220,4 +223,60 @@ void translate_node(struct translate *t, struct ast_list *list, __isl_keep isl_a
     default:
         bug("isl's ast has a node of another kind");
     }
+}
+
+/* ---- boxes ---- */
+
+static bool mentions(const struct expr *e, const struct iter *iters, int n) {
+    bool found = false;
+    for (int k = 0; k < n && e->kind == EXPR_VAR; k++)
+        found |= e->name == iters[k].name;
+    for (int k = 0; k < e->n && !found; k++)
+        found = mentions(e->arg[k], iters, n);
+    return found;
+}
+
+/* One loop of the box: binds its iterator to lo + its name. */
+static bool translate_side(struct translate *t, __isl_keep isl_ast_node *node,
+                           struct iter *iter) {
+    struct arena *arena = t->plain->a->arena;
+    isl_ast_expr *iterator = isl_ast_node_for_get_iterator(node);
+    isl_id *id = isl_ast_expr_id_get_id(iterator);
+    const struct expr *lo = expression(t, isl_ast_node_for_get_init(node)), *value = lo;
+    int64_t step = 1;
+    iter->extent = expr_index(arena, 1);
+    if (!isl_ast_node_for_is_degenerate(node)) {
+        const struct expr *hi = upper_bound(t, isl_ast_node_for_get_cond(node));
+        expr_as_int(expression(t, isl_ast_node_for_get_inc(node)), &step);
+        iter->extent = expr_2(arena, FUNC_SUB, hi, lo);
+        value = expr_2(arena, FUNC_ADD, lo, expr_var(arena, DTYPE_INDEX, iter->name));
+    }
+    translate_bind(t, isl_id_get_name(id), value);
+    isl_id_free(id);
+    isl_ast_expr_free(iterator);
+    return step == 1;
+}
+
+bool translate_box(struct translate *t, __isl_keep isl_ast_node *node, struct iter *iters,
+                   int num, const struct expr **args) {
+    isl_ast_node *at = isl_ast_node_copy(node);
+    bool ok = true;
+    for (int k = 0; k < num && ok; k++) {
+        ok = isl_ast_node_get_type(at) == isl_ast_node_for &&
+             translate_side(t, at, &iters[k]) && !mentions(iters[k].extent, iters, k);
+        if (ok) {
+            isl_ast_node *body = isl_ast_node_for_get_body(at);
+            isl_ast_node_free(at);
+            at = body;
+        }
+    }
+    ok = ok && isl_ast_node_get_type(at) == isl_ast_node_user;
+    if (ok) {
+        isl_ast_expr *call = isl_ast_node_user_get_expr(at);
+        for (int k = 0; k < num; k++)
+            args[k] = argument(t, call, k + 1);
+        isl_ast_expr_free(call);
+    }
+    isl_ast_node_free(at);
+    return ok;
 }

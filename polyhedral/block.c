@@ -1,0 +1,303 @@
+/* How one statement is cut.
+ *
+ * A reduction runs in blocks of instances that share its loops: `vec` is a dimension along
+ * which its operands are contiguous, `row` one along which some operand stays the same. The
+ * accumulators of a block are independent of each other, so each still adds in the text's
+ * order. A block needs one range of the reduction for all its instances, which padding spoils
+ * at the border: the dimension is cut into pieces, and only what is between the borders is in
+ * blocks.
+ *
+ * A guard that holds throughout a piece is not tested there. */
+#include "polyhedral/poly.h"
+
+enum {
+    VEC_BLOCK = 8,      // instances along `vec`: one or two vectors of 32 bits
+    ROW_BLOCK = 4,      // along `row`, beside blocks along vec
+    ROW_ONLY_BLOCK = 8, // along `row`, without
+    LARGEST_STEP = 4,   // elements between neighbours that still lie close together
+    MAX_PARTS = 8,      // convex parts of a set that is worth telling apart
+};
+
+/* What is known of a dimension. */
+struct dimension {
+    int64_t extent; // -1: not constant
+    int close;      // accesses that move by a small step
+    int same;       // loads that stay where they are
+    bool far;       // some access moves by a large step, or not by a known one
+    bool guarded;   // a guard speaks of it
+};
+
+struct chooser {
+    struct poly *poly;
+    const struct poly_stmt *s;
+    const bool *taken; // dimensions that are not to be cut
+    struct dimension *dims;
+    const struct expr *reduce;
+    bool strict;
+    struct poly_blocking *out;
+};
+
+/* ---- the dimensions ---- */
+
+struct mention {
+    const char *name;
+    bool found;
+};
+
+static void find_name(void *user, const struct expr *e) {
+    struct mention *m = user;
+    m->found |= e->kind == EXPR_VAR && strcmp(e->name, m->name) == 0;
+}
+
+static bool is_guarded(const struct expr *e, const char *name) {
+    struct mention m = {name, false};
+    for (int k = 2; k < e->n && e->kind == EXPR_GUARD; k++)
+        expr_walk(e->arg[k], find_name, &m);
+    for (int k = 0; k < e->n && !m.found; k++)
+        m.found = is_guarded(e->arg[k], name);
+    return m.found;
+}
+
+static void look_at_access(const struct chooser *c, const struct poly_access *a, int d) {
+    struct dimension *dim = &c->dims[d];
+    int64_t step;
+    bool known = stride_of(c->poly, a, c->s->dims[d], &step);
+    step = step < 0 ? -step : step;
+    dim->far |= !known || step > LARGEST_STEP;
+    dim->close += known && step > 0 && step <= LARGEST_STEP;
+    dim->same += known && step == 0 && !a->write;
+}
+
+static void look_at_dimensions(struct chooser *c) {
+    const struct poly_stmt *s = c->s;
+    c->dims = arena_array(&c->poly->arena, struct dimension, s->num_dims);
+    for (int d = s->num_repeats; d < s->num_dims; d++) {
+        struct dimension *dim = &c->dims[d];
+        if (!expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &dim->extent))
+            dim->extent = -1;
+        dim->guarded = is_guarded(s->stmt->rhs, s->dims[d]);
+        for (int k = 0; k < s->accesses.len; k++)
+            look_at_access(c, &s->accesses.data[k], d);
+    }
+}
+
+/* ---- which of them ---- */
+
+/* The one to be cut with the most of what `worth` counts; -1 when none has any. */
+static int find_best(const struct chooser *c, int (*worth)(const struct dimension *d),
+                     int except) {
+    int best = -1, most = 0;
+    for (int d = c->s->num_repeats; d < c->s->num_dims; d++) {
+        if (c->taken[d] || d == except || c->dims[d].extent < 2)
+            continue;
+        int w = worth(&c->dims[d]);
+        if (w > 0 && w >= most) {
+            most = w;
+            best = d;
+        }
+    }
+    return best;
+}
+
+static int worth_vec(const struct dimension *d) {
+    return d->far || d->extent < ROW_BLOCK ? 0 : d->close;
+}
+
+static int worth_row(const struct dimension *d) {
+    return d->guarded ? 0 : d->same;
+}
+
+/* Independent chains of additions are better than one, whatever they read. */
+static int worth_chain(const struct dimension *d) {
+    return d->guarded ? 0 : 1;
+}
+
+static void choose_dimensions(struct chooser *c) {
+    struct poly_blocking *b = c->out;
+    b->vec = find_best(c, worth_vec, -1);
+    b->row = find_best(c, worth_row, b->vec);
+    if (b->vec < 0 && b->row >= 0)
+        b->vec = find_best(c, worth_row, b->row);
+    if (b->vec < 0 && b->row < 0)
+        b->row = find_best(c, worth_chain, -1);
+}
+
+/* ---- pieces ---- */
+
+static void add_piece(struct poly_blocking *b, bool vec, int64_t lo, int64_t hi, int64_t size) {
+    struct poly_piece piece = {lo, hi, size};
+    if (lo >= hi)
+        return;
+    if (vec)
+        b->vecs[b->num_vecs++] = piece;
+    else
+        b->rows[b->num_rows++] = piece;
+}
+
+/* Cuts [lo, hi) into blocks of at most `block`: equal ones when that does not make them much
+ * smaller, else the last is a smaller one. */
+static void add_blocks(struct poly_blocking *b, bool vec, int64_t lo, int64_t hi,
+                       int64_t block) {
+    int64_t size = block;
+    while (size * 8 > block * 5 && (hi - lo) % size != 0)
+        size--;
+    if (size * 8 <= block * 5)
+        size = block;
+    if (hi - lo <= block)
+        size = hi - lo;
+    int64_t end = size > 0 ? hi - (hi - lo) % size : lo;
+    add_piece(b, vec, lo, end, size);
+    add_piece(b, vec, end, hi, hi - end);
+}
+
+/* ---- where guards are tested ---- */
+
+struct border {
+    struct chooser *c;
+    int dim;          // to be cut, or -1
+    isl_set *inside;  // instances where no guard fails and the reduction has its whole range
+    bool tests, cuts; // there are guards to test; there is a border
+    int64_t lo, hi;   // of `inside` along dim
+};
+
+static __isl_give isl_set *instances(const struct chooser *c, __isl_take isl_set *points) {
+    int n = c->s->num_dims, all = (int)isl_set_dim(points, isl_dim_set);
+    return isl_set_project_out(points, isl_dim_set, (unsigned)n, (unsigned)(all - n));
+}
+
+/* Takes away the instances where a guard in e may fail. `points`: instances, and steps of the
+ * reduction, that evaluate e. */
+static void take_guards(struct border *b, const struct affine *a, const struct expr *e,
+                        __isl_keep isl_set *points) {
+    bool affine = e->kind == EXPR_GUARD;
+    for (int k = 2; k < e->n && affine; k++)
+        affine = affine_is(a, e->arg[k]);
+    for (int k = 2; k + 2 < e->n && affine; k += 3) {
+        isl_set *in = affine_within(a, e->arg[k], e->arg[k + 1], e->arg[k + 2]);
+        isl_set *out = isl_set_subtract(isl_set_copy(points), in);
+        b->inside = isl_set_subtract(b->inside, instances(b->c, out));
+        b->tests = true;
+    }
+    for (int k = 0; k < e->n; k++)
+        if (e->kind != EXPR_REDUCE)
+            take_guards(b, a, e->arg[k], points);
+}
+
+/* Takes away the instances whose range is smaller than that of another along dim. */
+static void take_short(struct border *b, __isl_keep isl_set *range) {
+    unsigned d = (unsigned)b->dim;
+    isl_set *all = isl_set_project_out(isl_set_copy(range), isl_dim_set, d, 1);
+    all = isl_set_insert_dims(all, isl_dim_set, d, 1);
+    isl_set *domain = isl_set_reset_tuple_id(isl_set_copy(b->c->s->domain));
+    unsigned more = (unsigned)(isl_set_dim(range, isl_dim_set) - b->c->s->num_dims);
+    all = isl_set_intersect(all, isl_set_add_dims(domain, isl_dim_set, more));
+    isl_set *missing = isl_set_subtract(all, isl_set_copy(range));
+    b->inside = isl_set_subtract(b->inside, instances(b->c, missing));
+}
+
+static void look_at_reduce(struct border *b) {
+    struct chooser *c = b->c;
+    struct shrink_request r = {
+        .reduce = c->reduce, .strict = c->strict, .arena = &c->poly->arena};
+    r.domain = c->s->domain;
+    isl_set *range = shrink_range(c->poly, c->s, &r);
+    if (!range)
+        range = reduce_range(c->poly, c->s, c->s->domain, c->reduce);
+    if (range && b->dim >= 0 && c->dims[b->dim].guarded)
+        take_short(b, range);
+    int n = c->s->num_dims + c->reduce->num_iters;
+    struct affine a = {c->poly, c->s->dims, n, n, NULL};
+    if (range)
+        take_guards(b, &a, r.body ? r.body : c->reduce->arg[0], range);
+    isl_set_free(range);
+}
+
+static void find_border(void *user) {
+    struct border *b = user;
+    struct chooser *c = b->c;
+    int n = c->s->num_dims;
+    struct affine a = {c->poly, c->s->dims, n, n, NULL};
+    b->inside = isl_set_reset_tuple_id(isl_set_copy(c->s->domain));
+    isl_set *all = isl_set_copy(b->inside);
+    take_guards(b, &a, c->s->stmt->rhs, all);
+    if (c->reduce)
+        look_at_reduce(b);
+    b->cuts = isl_set_is_subset(all, b->inside) == isl_bool_false &&
+              isl_set_is_empty(b->inside) == isl_bool_false;
+    isl_set_free(all);
+    if (!b->cuts || b->dim < 0)
+        return;
+    int64_t last;
+    if (!poly_extreme(b->inside, b->dim, false, &b->lo) ||
+        !poly_extreme(b->inside, b->dim, true, &last)) {
+        b->lo = 0;
+        last = c->dims[b->dim].extent - 1;
+    }
+    b->hi = last + 1;
+}
+
+/* ---- all of it ---- */
+
+static const struct expr *find_reduce(const struct expr *e) {
+    const struct expr *found = e->kind == EXPR_REDUCE ? e : NULL;
+    for (int k = 0; k < e->n && !found; k++)
+        found = find_reduce(e->arg[k]);
+    return found;
+}
+
+static bool has_guard(const struct expr *e) {
+    bool found = e->kind == EXPR_GUARD;
+    for (int k = 0; k < e->n && !found; k++)
+        found = has_guard(e->arg[k]);
+    return found;
+}
+
+/* The last dimension that may be cut: the innermost loop. */
+static int last_dimension(const struct chooser *c) {
+    int d = c->s->num_dims - 1;
+    while (d >= c->s->num_repeats && (c->taken[d] || d == c->out->row || c->dims[d].extent < 2))
+        d--;
+    return d >= c->s->num_repeats ? d : -1;
+}
+
+/* inside, if telling it apart lets the innermost loop do without tests. */
+static void keep_inside(struct poly_blocking *b, struct border *x) {
+    isl_set *inside = x->inside;
+    bool simple = inside && isl_set_n_basic_set(inside) <= MAX_PARTS;
+    if (x->cuts && x->tests && simple)
+        b->inside = isl_set_set_tuple_name(inside, x->c->s->name);
+    else
+        isl_set_free(inside);
+}
+
+void block_choose(struct poly *p, const struct poly_stmt *s, const bool *taken,
+                  struct poly_blocking *out) {
+    struct chooser c = {.poly = p, .s = s, .taken = taken, .strict = p->strict, .out = out};
+    *out = (struct poly_blocking){.row = -1, .vec = -1};
+    c.reduce = find_reduce(s->stmt->rhs);
+    look_at_dimensions(&c);
+    if (c.reduce)
+        choose_dimensions(&c);
+    bool guards = has_guard(s->stmt->rhs), blocks = out->vec >= 0;
+    if (!blocks && guards)
+        out->vec = last_dimension(&c);
+    struct border b = {.c = &c, .dim = out->vec};
+    int64_t extent = out->vec >= 0 ? c.dims[out->vec].extent : 0;
+    b.hi = extent;
+    if (guards && !poly_try(p, poly_loc(s), "where the border is", find_border, &b)) {
+        isl_set_free(b.inside);
+        b.inside = NULL;
+        out->vec = -1;
+    }
+    keep_inside(out, &b);
+    if (out->vec >= 0) {
+        add_piece(out, true, 0, b.lo, 1);
+        if (blocks)
+            add_blocks(out, true, b.lo, b.hi, VEC_BLOCK);
+        else
+            add_piece(out, true, b.lo, b.hi, 1);
+        add_piece(out, true, b.hi, extent, 1);
+    }
+    if (out->row >= 0)
+        add_blocks(out, false, 0, c.dims[out->row].extent, blocks ? ROW_BLOCK : ROW_ONLY_BLOCK);
+}

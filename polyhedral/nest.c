@@ -1,0 +1,302 @@
+/* Which statements share a nest, and the storage that this saves.
+ *
+ * Neighbours in the text share outer loops when every value that one computes and the other
+ * reads is used in the same iteration of them: softmax runs row by row, normalisation too. An
+ * array that lives inside one iteration needs room for one iteration only: its layout drops the
+ * dimensions of the shared loops.
+ *
+ * A contraction reads its operands again and again, which blocks of its own loops keep close:
+ * it shares no loops. Nor is a loop shared along which memory is walked. */
+#include "polyhedral/poly.h"
+
+/* ---- what a statement does ---- */
+
+static const struct expr *find_reduce(const struct expr *e) {
+    const struct expr *found = e->kind == EXPR_REDUCE ? e : NULL;
+    for (int k = 0; k < e->n && !found; k++)
+        found = find_reduce(e->arg[k]);
+    return found;
+}
+
+static int64_t extent_of(const struct poly_stmt *s, int d) {
+    int64_t extent;
+    return expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent) ? extent : -1;
+}
+
+static bool moves(const struct poly *p, const struct poly_access *a, const char *name) {
+    int64_t step;
+    return !stride_of(p, a, name, &step) || step != 0;
+}
+
+/* Does some operand of its reduce stay the same along an iterator? */
+static bool is_contraction(const struct poly *p, const struct poly_stmt *s) {
+    const struct expr *reduce = find_reduce(s->stmt->rhs);
+    bool found = false;
+    for (int k = 0; k < s->accesses.len && reduce && !found; k++) {
+        const struct poly_access *a = &s->accesses.data[k];
+        bool reduced = false;
+        for (int i = 0; i < reduce->num_iters; i++)
+            reduced |= !a->write && moves(p, a, reduce->iters[i].name);
+        for (int d = s->num_repeats; d < s->num_dims && reduced && !found; d++)
+            found = extent_of(s, d) != 1 && !moves(p, a, s->dims[d]);
+    }
+    return found;
+}
+
+/* Along which of its loops memory is walked: most accesses move to the next element. NULL: it
+ * has one loop only. */
+static const char *walk_of(const struct poly *p, const struct poly_stmt *s) {
+    const struct expr *reduce = find_reduce(s->stmt->rhs);
+    int own = s->num_dims - s->num_repeats, most = 0;
+    int all = own + (reduce ? reduce->num_iters : 0);
+    const char *best = NULL;
+    for (int k = 0; k < all && all > 1; k++) {
+        const char *name = k < own ? s->dims[s->num_repeats + k] : reduce->iters[k - own].name;
+        int count = 0;
+        for (int i = 0; i < s->accesses.len; i++) {
+            int64_t step;
+            const struct poly_access *a = &s->accesses.data[i];
+            bool counts = !a->write || !reduce;
+            count += counts && stride_of(p, a, name, &step) && step == 1;
+        }
+        if (count >= most && count > 0) {
+            most = count;
+            best = name;
+        }
+    }
+    return best;
+}
+
+/* ---- shared loops ---- */
+
+/* A nest while statements join it. */
+struct open {
+    struct poly *poly;
+    bool across;
+    vec(int) stmts; // [members]
+    vec(int *) dim; // [members][band]
+    int band;
+};
+
+static int own_dimension(const struct poly_stmt *s, const struct expr *e) {
+    for (int d = s->num_repeats; d < s->num_dims && e->kind == EXPR_VAR; d++)
+        if (strcmp(s->dims[d], e->name) == 0)
+            return d;
+    return -1;
+}
+
+/* What a candidate's dimensions are in the band: [band], or -1. */
+struct match {
+    int *dim;
+    bool *fits;
+    bool flows; // it reads what a member writes
+};
+
+static void match_read(const struct open *o, int member, const struct poly_access *w,
+                       const struct poly_stmt *q, const struct poly_access *r,
+                       struct match *m) {
+    const struct poly_stmt *s = o->poly->stmts.data[o->stmts.data[member]];
+    int rank = o->poly->loops->arrays.data[w->array].rank;
+    bool same = w->array == r->array && w->index && r->index;
+    m->flows = true;
+    for (int b = 0; b < o->band; b++) {
+        int found = -1;
+        for (int d = 0; d < rank && same; d++)
+            if (own_dimension(s, w->index[d]) == o->dim.data[member][b])
+                found = own_dimension(q, r->index[d]);
+        m->fits[b] = m->fits[b] && found >= 0 && (m->dim[b] < 0 || m->dim[b] == found);
+        m->dim[b] = found;
+    }
+}
+
+static void match_reads(const struct open *o, const struct poly_stmt *q, struct match *m) {
+    for (int i = 0; i < q->accesses.len; i++)
+        for (int k = 0; k < o->stmts.len; k++) {
+            const struct poly_stmt *s = o->poly->stmts.data[o->stmts.data[k]];
+            const struct poly_access *w = &s->accesses.data[s->accesses.len - 1];
+            const struct poly_access *r = &q->accesses.data[i];
+            if (!r->write && w->root == r->root)
+                match_read(o, k, w, q, r, m);
+        }
+}
+
+/* A loop that a statement walks along is not shared, nor one of another extent. */
+static void refuse_walks(const struct open *o, const struct poly_stmt *q, struct match *m) {
+    const char *mine = walk_of(o->poly, q);
+    for (int b = 0; b < o->band; b++) {
+        bool ok = m->fits[b] && m->dim[b] >= 0;
+        for (int k = 0; k < o->stmts.len && ok; k++) {
+            const struct poly_stmt *s = o->poly->stmts.data[o->stmts.data[k]];
+            int d = o->dim.data[k][b];
+            const char *walk = walk_of(o->poly, s);
+            ok = !(walk && strcmp(walk, s->dims[d]) == 0) &&
+                 expr_equal(s->stmt->iters[d - s->num_repeats].extent,
+                            q->stmt->iters[m->dim[b] - q->num_repeats].extent);
+        }
+        m->fits[b] = ok && !(mine && strcmp(mine, q->dims[m->dim[b]]) == 0);
+    }
+}
+
+/* Must something else than a value that q reads run before it? */
+static bool is_held(const struct open *o, const struct poly_stmt *q) {
+    bool held = false;
+    for (int i = 0; i < o->poly->edges.len && !held; i++) {
+        const struct poly_edge *e = &o->poly->edges.data[i];
+        for (int k = 0; k < o->stmts.len && e->to == q && e->kind != POLY_FLOW; k++)
+            held |= o->poly->stmts.data[o->stmts.data[k]] == e->from;
+    }
+    return held;
+}
+
+static bool may_share(const struct open *o, const struct poly_stmt *q) {
+    const struct poly_stmt *first = o->poly->stmts.data[o->stmts.data[0]];
+    bool same_node = first->stmt->loc.node && q->stmt->loc.node &&
+                     strcmp(first->stmt->loc.node, q->stmt->loc.node) == 0;
+    return (o->across || same_node) && !is_contraction(o->poly, first) &&
+           !is_contraction(o->poly, q);
+}
+
+/* Keeps the loops of the band that fit, for all members; adds q. */
+static void join(struct open *o, int stmt, const struct match *m) {
+    int kept = 0, *dim = arena_array(&o->poly->arena, int, o->band);
+    for (int b = 0; b < o->band; b++) {
+        if (!m->fits[b])
+            continue;
+        for (int k = 0; k < o->stmts.len; k++)
+            o->dim.data[k][kept] = o->dim.data[k][b];
+        dim[kept++] = m->dim[b];
+    }
+    o->band = kept;
+    vec_push(&o->poly->arena, &o->stmts, stmt);
+    vec_push(&o->poly->arena, &o->dim, dim);
+}
+
+static bool try_join(struct open *o, int stmt) {
+    const struct poly_stmt *q = o->poly->stmts.data[stmt];
+    struct match m = {arena_array(&o->poly->arena, int, o->band),
+                      arena_array(&o->poly->arena, bool, o->band), false};
+    int64_t shared = 1;
+    if (!may_share(o, q) || is_held(o, q))
+        return false;
+    for (int b = 0; b < o->band; b++) {
+        m.dim[b] = -1;
+        m.fits[b] = true;
+    }
+    match_reads(o, q, &m);
+    if (!m.flows)
+        return false;
+    refuse_walks(o, q, &m);
+    for (int b = 0; b < o->band; b++)
+        shared *= m.fits[b] && extent_of(q, m.dim[b]) != 1 ? 2 : 1;
+    if (shared == 1)
+        return false;
+    join(o, stmt, &m);
+    return true;
+}
+
+static void begin(struct open *o, int stmt) {
+    const struct poly_stmt *s = o->poly->stmts.data[stmt];
+    int *dim = arena_array(&o->poly->arena, int, s->num_dims);
+    o->stmts.len = o->dim.len = 0;
+    o->band = s->num_dims - s->num_repeats;
+    for (int b = 0; b < o->band; b++)
+        dim[b] = s->num_repeats + b;
+    vec_push(&o->poly->arena, &o->stmts, stmt);
+    vec_push(&o->poly->arena, &o->dim, dim);
+}
+
+/* ---- storage ---- */
+
+/* Which member of the nest a statement is, or -1. */
+static int member_of(const struct open *o, const struct poly_stmt *s) {
+    for (int k = 0; k < o->stmts.len; k++)
+        if (o->poly->stmts.data[o->stmts.data[k]] == s)
+            return k;
+    return -1;
+}
+
+/* Clears what is not the loop of the band in every access: loop[d] of array dimension d. False
+ * when something else than the nest uses the array. */
+static bool follow(const struct open *o, int array, int *loop) {
+    const struct poly *p = o->poly;
+    int rank = p->loops->arrays.data[array].rank;
+    for (int i = 0; i < p->stmts.len; i++) {
+        const struct poly_stmt *s = p->stmts.data[i];
+        for (int k = 0; k < s->accesses.len; k++) {
+            const struct poly_access *a = &s->accesses.data[k];
+            int member = a->root == array ? member_of(o, s) : 0;
+            if (a->root != array)
+                continue;
+            if (member < 0 || a->array != array || !a->index)
+                return false;
+            for (int d = 0; d < rank; d++) {
+                int found = -1;
+                for (int b = 0; b < o->band; b++)
+                    if (own_dimension(s, a->index[d]) == o->dim.data[member][b])
+                        found = b;
+                loop[d] = loop[d] == -2 || loop[d] == found ? found : -1;
+            }
+        }
+    }
+    return true;
+}
+
+static void contract(struct open *o, int array) {
+    struct poly *p = o->poly;
+    struct array *a = &p->loops->arrays.data[array];
+    int *loop = arena_array(&p->arena, int, a->rank + 1), n = 0;
+    for (int d = 0; d < a->rank; d++)
+        loop[d] = -2;
+    if (a->kind != ARRAY_TEMP || a->layout_rank || !follow(o, array, loop))
+        return;
+    struct layout_dim *layout = arena_array(p->loops->arena, struct layout_dim, a->rank + 1);
+    for (int d = 0; d < a->rank; d++)
+        if (loop[d] < 0)
+            layout[n++] = (struct layout_dim){.dim = d, .div = 1};
+    if (n == a->rank)
+        return;
+    if (n == 0) // one cell
+        layout[n++] = (struct layout_dim){.dim = 0, .div = 1, .mod = 1};
+    a->layout = layout;
+    a->layout_rank = n;
+}
+
+static void end(struct open *o, struct poly_nest *out) {
+    struct poly *p = o->poly;
+    *out = (struct poly_nest){.num = o->stmts.len, .band = o->stmts.len > 1 ? o->band : 0};
+    out->stmts = arena_copy(&p->arena, o->stmts.data, (size_t)out->num * sizeof *out->stmts);
+    out->dim = arena_copy(&p->arena, o->dim.data, (size_t)out->num * sizeof *o->dim.data);
+    const struct poly_stmt *first = p->stmts.data[out->stmts[0]];
+    if (out->num == 1)
+        return;
+    struct str names = {0};
+    for (int k = 0; k < out->num; k++) {
+        const struct poly_stmt *s = p->stmts.data[out->stmts[k]];
+        str_addf(&names, "%s%s", k ? ", " : "", s->name);
+        if (s->num_repeats == 0)
+            contract(o, s->accesses.data[s->accesses.len - 1].root);
+    }
+    diag_remark(p->diag, REMARK_PASSED, poly_loc(first), "%s share %d loop%s", str_cstr(&names),
+                out->band, out->band == 1 ? "" : "s");
+    str_free(&names);
+}
+
+const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *num) {
+    struct open o = {.poly = p, .across = across};
+    struct poly_nest *nests = arena_array(&p->arena, struct poly_nest, p->stmts.len);
+    int n = 0;
+    for (int k = 0; k < p->stmts.len; k++) {
+        const struct poly_stmt *s = p->stmts.data[k];
+        if (s->region != region || isl_set_is_empty(s->domain) == isl_bool_true)
+            continue;
+        if (o.stmts.len && try_join(&o, k))
+            continue;
+        if (o.stmts.len)
+            end(&o, &nests[n++]);
+        begin(&o, k);
+    }
+    if (o.stmts.len)
+        end(&o, &nests[n++]);
+    *num = n;
+    return nests;
+}

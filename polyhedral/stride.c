@@ -1,0 +1,46 @@
+/* How accesses move in memory: the step in elements that an iterator makes. Row-major arrays
+ * only; what is not a plain sum has no stride. */
+#include "polyhedral/poly.h"
+
+/* Coefficient of `name` in a sum; false when it stands where it has none. */
+static bool coefficient(const struct expr *e, const char *name, int64_t *value) {
+    int64_t x, y, factor;
+    *value = 0;
+    if (e->kind == EXPR_VAR) {
+        *value = strcmp(e->name, name) == 0;
+        return true;
+    }
+    bool known = true;
+    if (e->kind == EXPR_FUNC && (e->func == FUNC_ADD || e->func == FUNC_SUB)) {
+        known = coefficient(e->arg[0], name, &x) && coefficient(e->arg[1], name, &y);
+        *value = known ? (e->func == FUNC_ADD ? x + y : x - y) : 0;
+        return known;
+    }
+    if (e->kind == EXPR_FUNC && e->func == FUNC_MUL && expr_as_int(e->arg[1], &factor)) {
+        known = coefficient(e->arg[0], name, &x) && size_mul(x, factor, value);
+        return known;
+    }
+    for (int k = 0; k < e->n && known; k++)
+        known = coefficient(e->arg[k], name, &x) && x == 0;
+    return known;
+}
+
+bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
+               int64_t *stride) {
+    const struct array *array = &p->loops->arrays.data[a->array];
+    int64_t step = 1, extent, times, moved;
+    *stride = 0;
+    if (!a->index || array->layout_rank)
+        return false;
+    for (int d = array->rank - 1; d >= 0; d--) {
+        if (!coefficient(a->index[d], name, &times))
+            return false;
+        if (times && (step < 0 || !size_mul(times, step, &moved)))
+            return false;
+        *stride += times ? moved : 0;
+        if (!expr_as_int(array->extent[d], &extent) || step < 0 ||
+            !size_mul(step, extent, &step))
+            step = -1; // symbolic from here on
+    }
+    return true;
+}
