@@ -34,7 +34,7 @@ struct job {
     size_t dump_len;
     vec(const char *) depends; // files of external data
     struct pipeline_result result;
-    struct str source, header;
+    struct str source, header, weights;
     struct c_figures figures;
     struct timespec clock; // when the step now running began
 };
@@ -267,9 +267,10 @@ static bool check_order_of_passes(const struct job *j) {
 }
 
 static bool check_weights(const char *weights) {
-    if (is(weights, "bin") || is(weights, "obj"))
+    if (is(weights, "obj"))
         return usage_error("--weights=%s is not available yet", weights);
-    return is(weights, "c") || usage_error("--weights=%s: expected c", weights);
+    return is(weights, "c") || is(weights, "bin") ||
+           usage_error("--weights=%s: expected c or bin", weights);
 }
 
 /* No flag is without effect: those of the C need C to be written. */
@@ -284,8 +285,8 @@ static bool check_combination(struct job *j) {
         return usage_error("--verify runs the whole program: leave out --stop and --emit");
     if (!o->output && !o->check && !o->verify && !o->emit && !o->stop && !o->dump)
         return usage_error("no output: give -o FILE.c");
-    if (!writes_c && (o->header || o->md || o->mf))
-        return usage_error("--header, -MD and -MF belong to -o with C");
+    if (!writes_c && (o->header || o->md || o->mf || is(o->weights, "bin")))
+        return usage_error("--header, -MD, -MF and --weights=bin belong to -o with C");
     if (o->name && !is(c_identifier(&j->arena, o->name), o->name))
         return usage_error("--name=%s is no C identifier", o->name);
     if (o->start && (o->dims.count || o->shapes.count))
@@ -379,7 +380,8 @@ static void print_c(struct job *j) {
                           .header_name = base_name(header_path(j)),
                           .source_name = source_name(j->result.ast),
                           .version = NNCC_VERSION,
-                          .weights = WEIGHTS_C};
+                          .weights = is(j->opt.weights, "bin") ? WEIGHTS_BIN : WEIGHTS_C,
+                          .weights_file = &j->weights};
     c_from_ast(j->result.ast, &c, &j->source, &j->header, &j->figures);
     step_done(j, "emit");
 }
@@ -475,8 +477,16 @@ static bool paths_differ(const struct output *out, int n, const char *input) {
 static enum exit_code write_c(struct job *j) {
     const struct options *o = &j->opt;
     struct str depends = {0};
-    struct output out[3] = {{o->output, NULL, &j->source}};
+    struct output out[4] = {{o->output, NULL, &j->source}};
     int n = 1;
+    bool bin = is(o->weights, "bin");
+    if (bin && is_device(o->output)) {
+        usage_error("--weights=bin puts a file beside %s, which is a device", o->output);
+        return EXIT_USAGE;
+    }
+    if (bin)
+        out[n++] =
+            (struct output){arena_printf(&j->arena, "%s.bin", o->output), NULL, &j->weights};
     if (o->header || !is_device(o->output))
         out[n++] = (struct output){header_path(j), NULL, &j->header};
     if (o->md || o->mf) {
@@ -710,6 +720,7 @@ int main(int argc, char **argv) {
     pipeline_free(&j.result);
     str_free(&j.source);
     str_free(&j.header);
+    str_free(&j.weights);
     file_unmap(j.model);
     free(j.dump);
     intern_free(&j.names);

@@ -5,7 +5,9 @@
 
 #include "ir/ast.h"
 
-enum weights_form { WEIGHTS_C };
+/* Where constants go: into the C, or, those of more than 256 bytes, into a file of which the C
+ * takes them by the assembler's .incbin. */
+enum weights_form { WEIGHTS_C, WEIGHTS_BIN };
 
 struct c_options {
     const char *prefix;      // C identifier: kws
@@ -13,6 +15,7 @@ struct c_options {
     const char *source_name; // model file, for the banner
     const char *version;     // nncc's
     enum weights_form weights;
+    struct str *weights_file; // WEIGHTS_BIN: gets the bytes of the file `<the C file>.bin`
 };
 
 /* Figures of one program, for the header and for -R analysis. */

@@ -287,7 +287,9 @@ static void put_descriptor(struct emit *em) {
 
 static const char byte_order_check[] =
     "\n#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
-    "#error \"the constants of this file are little-endian\"\n#endif\n"
+    "#error \"the constants of this file are little-endian\"\n#endif\n";
+
+static const char literals_pragma[] =
     "\n/* The literals below fill their arrays; newer compilers would have them leave room for "
     "a 0. */\n"
     "#if (defined(__clang_major__) && __clang_major__ >= 21) || \\\n"
@@ -300,6 +302,46 @@ static const char attributes[] =
     "\n/* Functions stay apart, so that the stack bound holds. */\n"
     "#ifndef NNCC_NOINLINE\n#ifdef __GNUC__\n#define NNCC_NOINLINE __attribute__((noinline))\n"
     "#else\n#define NNCC_NOINLINE\n#endif\n#endif\n";
+
+/* How the assembler places a constant: its name, the part of the file that holds it, its bytes.
+ * `$` is the prefix in capitals. */
+static const char incbin[] =
+    "\n/* The assembler takes the large constants from a file beside this one. */\n"
+    "#ifndef __ELF__\n"
+    "#error \"--weights=bin is for compilers that write ELF; take --weights=c here\"\n#endif\n"
+    "#if defined(NNCC_CONST) && !defined(NNCC_CONST_SECTION)\n"
+    "#error \"beside NNCC_CONST define NNCC_CONST_SECTION, the section's name as a string\"\n"
+    "#endif\n"
+    "#ifndef NNCC_CONST_SECTION\n#define NNCC_CONST_SECTION \".rodata.nncc\"\n#endif\n"
+    "#ifndef $_WEIGHTS_FILE\n#define $_WEIGHTS_FILE __FILE__ \".bin\"\n#endif\n"
+    "#undef NNCC_PLACE\n"
+    "#undef NNCC_FITS\n"
+    "#define NNCC_PLACE(name, part, bytes) \\\n"
+    "    __asm__(\".pushsection \" NNCC_CONST_SECTION \", \\\"a\\\", %progbits\\n\" \\\n"
+    "            \".balign 64\\n.globl \" name \"\\n.hidden \" name \"\\n\" \\\n"
+    "            \".type \" name \", %object\\n.size \" name \", \" bytes \"\\n\" name "
+    "\":\\n\" \\\n"
+    "            \".incbin \\\"\" $_WEIGHTS_FILE \"\\\", \" part \"\\n\" \\\n"
+    "            NNCC_FITS(name, bytes) \".popsection\")\n"
+    "#ifdef __clang__ /* compares when the section is laid out */\n"
+    "#define NNCC_FITS(name, bytes) \\\n"
+    "    \".skip . - \" name \" - \" bytes \" /* not the file of this C */\\n\" \\\n"
+    "    \".org \" name \" + \" bytes \" /* not the file of this C */\\n\"\n"
+    "#else\n"
+    "#define NNCC_FITS(name, bytes) \\\n"
+    "    \".if . - \" name \" - \" bytes \"\\n\" \\\n"
+    "    \".error \\\"\" $_WEIGHTS_FILE \" is not the file of this C\\\"\\n.endif\\n\"\n"
+    "#endif\n"
+    "#define NNCC_PLACED __attribute__((aligned(64), visibility(\"hidden\")))\n";
+
+static void put_incbin(struct emit *em) {
+    const char *prefix = upper(&em->arena, em->opt->prefix);
+    for (const char *from = incbin, *to; *from; from = *to ? to + 1 : to) {
+        to = from + strcspn(from, "$");
+        str_add_len(em->fn.out, from, (size_t)(to - from));
+        put(em, *to ? prefix : "");
+    }
+}
 
 static void put_routines(struct emit *em) {
     for (int i = 0; i < em->routines.len; i++) {
@@ -316,9 +358,13 @@ static void put_source(struct emit *em, struct str *source, const char *run) {
     put_banner(em, "C code");
     putf(em, "#include \"%s\"\n", em->opt->header_name);
     put(em, em->math || em->helpers.math ? "\n#include <math.h>\n" : "");
+    bool placed = em->weights_as_bytes && em->opt->weights == WEIGHTS_BIN;
+    if (placed)
+        put_incbin(em);
     put(em, attributes);
     put(em, em->lanes ? lanes_macro : "");
     put(em, em->weights_as_bytes ? byte_order_check : "");
+    put(em, em->weights_as_bytes && !placed ? literals_pragma : "");
     helper_print(source, &em->helpers);
     put_routines(em);
     weights_print(em);

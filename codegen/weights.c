@@ -4,7 +4,10 @@
  * An initialiser of numbers costs a compiler some hundred bytes and a microsecond an element; a
  * string literal costs its length. C99 promises 4,095 characters in one, so a constant is an
  * array of rows and a last, shorter row, seen through a union as its type. Each constant is an
- * object of its own: a linker map shows it, and a section attribute places it. */
+ * object of its own: a linker map shows it, and a section attribute places it.
+ *
+ * With --weights=bin the large ones stand in a file beside the C file, at multiples of 64
+ * bytes, and the assembler puts each under its name. No compiler reads them. */
 #include "codegen/emit.h"
 
 #include <inttypes.h>
@@ -13,6 +16,7 @@
 enum {
     ROW = 4080,  // bytes in a literal
     SMALL = 256, // bytes: up to here as numbers
+    ALIGN = 64,  // bytes: of what the assembler places; package.c says the same
 };
 
 /* ---- as numbers ---- */
@@ -48,11 +52,15 @@ static void put_numbers(struct emit *em, const struct buffer *b, const char *c) 
 
 /* ---- as bytes ---- */
 
+/* Of the C array that holds a constant. */
+static int64_t array_length(const struct buffer *b) {
+    int bits = dtype_info(b->dtype)->bits;
+    return bits < 8 ? b->bytes : b->bytes / (bits / 8);
+}
+
 static void put_bytes(struct emit *em, const struct buffer *b, const char *c) {
     const char *data = b->data, *type = emit_element_type(b->dtype);
-    int64_t rows = b->bytes / ROW, rest = b->bytes % ROW;
-    int64_t n =
-        b->bytes / (dtype_info(b->dtype)->bits < 8 ? 1 : dtype_info(b->dtype)->bits / 8);
+    int64_t rows = b->bytes / ROW, rest = b->bytes % ROW, n = array_length(b);
     put(em, "NNCC_CONST static const union {\n    struct {\n");
     if (rows > 0)
         putf(em, "        char rows[%" PRId64 "][%d];\n", rows, ROW);
@@ -68,6 +76,33 @@ static void put_bytes(struct emit *em, const struct buffer *b, const char *c) {
     literal_put(em->fn.out, data + rows * ROW, (size_t)rest);
     put(em, rest ? "\"" : "");
     put(em, "}};\n");
+}
+
+/* ---- in a file ---- */
+
+/* Appends the constant to the file and prints where it stands there. The last one extends to
+ * the end of the file, so that a longer file does not fit. */
+static void put_placement(struct emit *em, const struct buffer *b, const char *c, bool last) {
+    struct str *file = em->opt->weights_file;
+    while (file->len % ALIGN != 0)
+        str_add_len(file, "", 1);
+    struct str text = {0}, part = {0};
+    str_addf(&part, last ? "%zu" : "%zu, %" PRId64, file->len, b->bytes);
+    str_add_len(file, b->data, (size_t)b->bytes);
+    str_addf(&text, "NNCC_PLACE(\"%s\", \"%s\", \"%" PRId64 "\");", c, str_cstr(&part),
+             b->bytes);
+    put_code(em, str_cstr(&text));
+    putf(em, "extern const %s %s[%" PRId64 "] NNCC_PLACED;\n", emit_element_type(b->dtype), c,
+         array_length(b));
+    str_free(&text);
+    str_free(&part);
+}
+
+/* So that other constants give another C file, by which builds and caches see the change. */
+static void put_file_summary(struct emit *em) {
+    const struct str *file = em->opt->weights_file;
+    putf(em, "\n/* The file: %zu bytes, FNV-1a %016" PRIx64 ". */\n", file->len,
+         hash_bytes(file->data, file->len));
 }
 
 /* ---- which ---- */
@@ -101,8 +136,9 @@ int64_t weights_name(struct emit *em) {
             em->buffer_c[k] = em->buffer_c[same];
             continue;
         }
+        bool whole = as_numbers(b) || em->opt->weights == WEIGHTS_BIN;
         em->buffer_c[k] = arena_printf(&em->arena, "%s_w%d%s", em->opt->prefix, em->weights.len,
-                                       as_numbers(b) ? "" : ".data");
+                                       whole ? "" : ".data");
         em->weights_as_bytes = em->weights_as_bytes || !as_numbers(b);
         vec_push(&em->arena, &em->weights, k);
         bytes += b->bytes;
@@ -111,14 +147,27 @@ int64_t weights_name(struct emit *em) {
     return bytes;
 }
 
+/* The position in em->weights of the last constant that is not printed as numbers. */
+static int last_as_bytes(const struct emit *em) {
+    int i = em->weights.len - 1;
+    while (i >= 0 && as_numbers(&em->ast->buffers.data[em->weights.data[i]]))
+        i--;
+    return i;
+}
+
 void weights_print(struct emit *em) {
+    int last = last_as_bytes(em);
     for (int i = 0; i < em->weights.len; i++) {
         const struct buffer *b = &em->ast->buffers.data[em->weights.data[i]];
         const char *c = arena_printf(&em->arena, "%s_w%d", em->opt->prefix, i);
         put(em, "\n");
         if (as_numbers(b))
             put_numbers(em, b, c);
+        else if (em->opt->weights == WEIGHTS_BIN)
+            put_placement(em, b, c, i == last);
         else
             put_bytes(em, b, c);
     }
+    if (em->opt->weights == WEIGHTS_BIN && last >= 0)
+        put_file_summary(em);
 }

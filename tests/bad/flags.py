@@ -19,7 +19,7 @@ OUT = ["-o", "m.c"]
 
 # Flags that exist in the interface and are not there yet. When one works, its line goes and tests of it come.
 LATER = ["-Os", "--target=riscv64-linux-gnu", "-mcpu=native", "-mcpu=help", "--ram=256K", "--flash=1M",
-         "--threads=2", "--weights=bin", "--weights=obj", "--emit=obj", "--emit=asm",
+         "--threads=2", "--weights=obj", "--emit=obj", "--emit=asm",
          "--emit=llvm", "--schedule=f.txt", "--report=r.html", "--selftest=d"]
 
 # (arguments, exit code, words of the message)
@@ -34,6 +34,9 @@ ROWS += [
     ([MODEL] + OUT + ["--bogus"], 2, "--bogus"),
     ([MODEL] + OUT + ["-O3"], 2, "-O3"),
     ([MODEL] + OUT + ["--weights=zip"], 2, "zip"),
+    ([MODEL, "--check", "--weights=bin"], 2, "--weights=bin"),
+    ([MODEL, "--emit=c", "--weights=bin"], 2, "--weights=bin"),
+    ([MODEL, "-o", "/dev/null", "--weights=bin"], 2, "/dev/null"),
     ([MODEL] + OUT + ["--emit=zip"], 2, "zip"),
     ([MODEL] + OUT + ["-R", "bogus"], 2, "bogus"),
     ([MODEL] + OUT + ["--dump=bogus"], 2, "bogus"),
