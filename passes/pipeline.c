@@ -79,11 +79,12 @@ static void remark_poly(const struct state *s) {
     const struct poly_figures f = poly_figures(s->poly);
     const struct stmt *first = s->loops->body.first;
     struct loc loc = {.file = first ? first->loc.file : s->loops->name};
-    diag_remark(s->compile->diag, REMARK_ANALYSIS, loc,
-                "%d statements in %d regions, %d accesses, %d dependences; %d not proven, %d "
-                "quota hits, %d fall-backs",
-                f.statements, f.regions, f.accesses, f.dependences, f.unproven, f.quota_hits,
-                f.fallbacks);
+    diag_remark(
+        s->compile->diag, REMARK_ANALYSIS, loc,
+        "%d statements in %d regions, %d accesses, %d dependences, %d shrunk reductions, "
+        "%d tiles; %d not proven, %d quota hits, %d fall-backs",
+        f.statements, f.regions, f.accesses, f.dependences, f.shrunk, f.tiles, f.unproven,
+        f.quota_hits, f.fallbacks);
 }
 
 static bool run_astgen(struct state *s) {

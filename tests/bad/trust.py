@@ -87,8 +87,9 @@ def schedules(text):
     """Orders of the statements, given as text: the first is right, the others are not."""
     loops_text, rest = text.split("schedule 0\n", 1)
     domain = re.match(r'domain: "(.*)"', rest).group(1)
-    tuples = sorted(set(re.findall(r"S\d+\[[^\]]*\]", domain)), key=lambda t: int(re.match(r"S(\d+)", t).group(1)))
-    names = [t.split("[")[0] for t in tuples]
+    ranks = {m.group(1): len(re.findall(r"[^,]+", m.group(2))) for m in re.finditer(r"(S\d+)\[([^\]]*)\]", domain)}
+    names = sorted(ranks, key=lambda name: int(name[1:]))         # a domain may be in several pieces
+    tuples = ["%s[%s]" % (name, ", ".join("i%d" % k for k in range(ranks[name]))) for name in names]
     plain = [([t], []) for t in tuples]
 
     def mutant(parts, of=domain):
@@ -102,7 +103,7 @@ def schedules(text):
         yield "%s at once" % names[k + 1], mutant(plain[:k] + [(tuples[k:k + 2], band)] + plain[k + 2:]), words
     for k, name in enumerate(names):
         yield "%s left out" % name, mutant(plain[:k] + plain[k + 1:]), [name]
-        shorter = re.sub(r"(%s\[i0[^;]*?<= )(\d+)" % name, lambda m: m.group(1) + str(int(m.group(2)) - 1), domain)
+        shorter = re.sub(r"(%s\[[^;]*?<= )(\d+)" % name, lambda m: m.group(1) + str(int(m.group(2)) - 1), domain)
         if shorter != domain:
             yield "instances of %s left out" % name, mutant(plain, shorter), [name]
 
