@@ -12,25 +12,16 @@
 #include <isl/ast_build.h>
 #include <isl/schedule_node.h>
 
-/* An instance in isl's ast: where it stands, these are run. */
-struct leaf {
-    const struct poly_stmt *stmt;
-    isl_set *firsts; // instances that isl's ast visits
-    isl_set *domain; // those, and the rest of their tiles
-    const struct poly_tile *tile;
-};
-
 struct astgen {
     struct poly *poly;
     struct plain plain;
     struct translate outer; // of the region's ast
     int region;
     bool strict;
-    isl_set *context; // of the region: symbols, the t of the repeats around it
-    vec(struct leaf *) leaves;
-    struct poly_tiles tiles;
-    const struct leaf *leaf; // at hand
-    const struct expr *acc;  // of its reduce
+    isl_set *context;             // of the region: symbols, the t of the repeats around it
+    struct poly_leaves leaves;    // of the nest
+    const struct poly_leaf *leaf; // at hand
+    const struct expr *acc;       // of its reduce
     const struct shrink_request *request;
 };
 
@@ -122,9 +113,9 @@ static void drop_unused(struct astgen *g, isl_set **range, isl_set **context) {
 
 /* Takes the union of the ranges of each tile for the range of its first instance. */
 static void unite(struct small *x) {
-    const struct leaf *leaf = x->gen->leaf;
+    const struct poly_leaf *leaf = x->gen->leaf;
     unsigned n = (unsigned)leaf->stmt->num_dims;
-    isl_map *block = isl_map_copy(leaf->tile->block);
+    isl_map *block = isl_map_copy(leaf->block);
     block = isl_map_intersect_domain(block, isl_set_copy(leaf->firsts));
     block = isl_map_reset_tuple_id(isl_map_reset_tuple_id(block, isl_dim_in), isl_dim_out);
     unsigned more = (unsigned)isl_set_dim(x->range, isl_dim_set) - n;
@@ -147,7 +138,7 @@ static void build_small(void *user) {
     x->range = shrink_range(g->poly, g->leaf->stmt, &x->request);
     if (!x->range)
         return;
-    if (g->leaf->tile && x->request.tiled) {
+    if (g->leaf->size && x->request.tiled) {
         unite(x);
         visited = g->leaf->firsts;
     }
@@ -189,12 +180,11 @@ static bool find_range(struct astgen *g, const struct expr *reduce, bool tiled,
 }
 
 static void reduce_step(void *user, struct ast_list *list, const char *tuple,
-                        const struct expr *const *args, int num_args, void *note) {
+                        const struct expr *const *args, int num_args) {
     struct astgen *g = user;
     const struct shrink_request *r = g->request;
     int locals = g->plain.iters.len;
     (void)tuple;
-    (void)note;
     for (int k = 0; k < num_args; k++)
         plain_push(&g->plain, r->reduce->iters[k].name, args[k]);
     plain_accumulate(&g->plain, list, r->reduce, g->acc, r->body);
@@ -256,16 +246,16 @@ struct tile_build {
 static bool is_vector(const struct astgen *g, int d) {
     const struct poly_stmt *s = g->leaf->stmt;
     int64_t step;
-    return d == g->leaf->tile->vec &&
+    return d == g->leaf->vec &&
            stride_of(g->poly, &s->accesses.data[s->accesses.len - 1], s->dims[d], &step) &&
            step == 1;
 }
 
 static void add_tile_iter(struct tile_build *x, int d) {
     struct plain *n = &x->gen->plain;
-    const struct leaf *leaf = x->gen->leaf;
+    const struct poly_leaf *leaf = x->gen->leaf;
     enum tile_role role = is_vector(x->gen, d) ? TILE_VEC : TILE_ROW;
-    int64_t size = leaf->tile->size[d];
+    int64_t size = leaf->size[d];
     struct tile_iter it = {plain_fresh_name(n, role == TILE_VEC ? 'v' : 'm'), role, size,
                            expr_index(n->a->arena, size)};
     const struct expr *var = expr_var(n->a->arena, DTYPE_INDEX, it.name);
@@ -276,15 +266,15 @@ static void add_tile_iter(struct tile_build *x, int d) {
 
 /* Rows first, the vector last; what is no loop of the tile is as in its first instance. */
 static void add_tile_iters(struct tile_build *x) {
-    const struct leaf *leaf = x->gen->leaf;
+    const struct poly_leaf *leaf = x->gen->leaf;
     for (int d = 0; d < leaf->stmt->num_dims; d++) {
-        if (leaf->tile->size[d] == 1)
+        if (leaf->size[d] == 1)
             plain_push(&x->gen->plain, leaf->stmt->dims[d], x->args[d]);
-        else if (d != leaf->tile->vec)
+        else if (d != leaf->vec)
             add_tile_iter(x, d);
     }
-    if (leaf->tile->vec >= 0 && leaf->tile->size[leaf->tile->vec] > 1)
-        add_tile_iter(x, leaf->tile->vec);
+    if (leaf->vec >= 0 && leaf->size[leaf->vec] > 1)
+        add_tile_iter(x, leaf->vec);
 }
 
 /* The reduce of a tile in terms of the ast; NULL when its range is none that a tile can have.
@@ -360,16 +350,16 @@ static bool build_tile(struct astgen *g, struct ast_list *list, const struct stm
 static void build_box(struct astgen *g, struct ast_list *list, const struct stmt *s,
                       const struct expr *const *args) {
     struct plain *n = &g->plain;
-    const struct leaf *leaf = g->leaf;
+    const struct poly_leaf *leaf = g->leaf;
     for (int d = 0; d < leaf->stmt->num_dims; d++) {
-        if (leaf->tile->size[d] == 1) {
+        if (leaf->size[d] == 1) {
             plain_push(n, leaf->stmt->dims[d], args[d]);
             continue;
         }
         struct ast_node *loop = ast_add(n->a, list, AST_FOR, n->loc);
         loop->lo = args[d];
-        loop->hi = expr_2(n->a->arena, FUNC_ADD, args[d],
-                          expr_index(n->a->arena, leaf->tile->size[d]));
+        loop->hi =
+            expr_2(n->a->arena, FUNC_ADD, args[d], expr_index(n->a->arena, leaf->size[d]));
         loop->name = plain_fresh_name(n, 'c');
         plain_push(n, leaf->stmt->dims[d], expr_var(n->a->arena, DTYPE_INDEX, loop->name));
         list = &loop->body;
@@ -384,19 +374,40 @@ static const char *repeat_parameter(struct astgen *g, int k) {
     return arena_printf(&g->plain.scratch, "repeat_%d", k);
 }
 
-/* An instance of a statement of the region. */
+static const struct poly_leaf *find_leaf(const struct astgen *g, const char *tuple) {
+    const struct poly_leaf *found = NULL;
+    for (int k = 0; k < g->leaves.list.len && !found; k++)
+        if (strcmp(g->leaves.list.data[k].name, tuple) == 0)
+            found = &g->leaves.list.data[k];
+    if (!found)
+        bug("isl's ast has the unknown instance %s", tuple);
+    return found;
+}
+
+/* base + size * value. */
+static const struct expr *first_instance(struct arena *a, const struct poly_leaf *leaf, int d,
+                                         const struct expr *value) {
+    if (!leaf->size)
+        return value;
+    value = expr_2(a, FUNC_MUL, value, expr_index(a, leaf->size[d]));
+    return expr_2(a, FUNC_ADD, value, expr_index(a, leaf->base[d]));
+}
+
+/* An instance, or a tile, of a statement of the region. */
 static void build_instance(void *user, struct ast_list *list, const char *tuple,
-                           const struct expr *const *args, int num_args, void *note) {
+                           const struct expr *const *values, int num) {
     struct astgen *g = user;
     struct plain *n = &g->plain;
     int locals = n->iters.len;
-    (void)tuple;
-    g->leaf = note;
+    g->leaf = find_leaf(g, tuple);
     struct stmt s = *g->leaf->stmt->stmt;
     n->loc = s.loc;
     s.rhs = settled(g, s.rhs);
-    if (!g->leaf->tile) {
-        for (int k = 0; k < num_args; k++)
+    const struct expr **args = arena_array(&n->scratch, const struct expr *, num);
+    for (int k = 0; k < num; k++)
+        args[k] = first_instance(n->a->arena, g->leaf, k, values[k]);
+    if (!g->leaf->size) {
+        for (int k = 0; k < num; k++)
             plain_push(n, g->leaf->stmt->dims[k], args[k]);
         plain_store(n, list, &s);
     } else if (!build_tile(g, list, &s, args)) {
@@ -405,51 +416,6 @@ static void build_instance(void *user, struct ast_list *list, const char *tuple,
     }
     n->iters.len = n->vars.len = locals;
     g->leaf = NULL;
-}
-
-/* What a user node of isl's ast stands for. */
-static struct leaf *make_leaf(struct astgen *g, __isl_keep isl_ast_build *build) {
-    isl_union_set *all = isl_union_map_domain(isl_ast_build_get_schedule(build));
-    isl_set *firsts = isl_set_from_union_set(all);
-    struct leaf *leaf = arena_new(&g->plain.scratch, struct leaf);
-    leaf->stmt = schedule_find(g->poly, g->region, isl_set_get_tuple_name(firsts));
-    for (int k = 0; k < leaf->stmt->num_repeats; k++) {
-        int at = isl_set_find_dim_by_name(firsts, isl_dim_param, repeat_parameter(g, k));
-        if (at >= 0)
-            firsts = isl_set_project_out(firsts, isl_dim_param, (unsigned)at, 1);
-    }
-    leaf->firsts = firsts;
-    leaf->domain = isl_set_copy(firsts);
-    for (int k = 0; k < g->tiles.list.len && !leaf->tile; k++) {
-        const struct poly_tile *t = &g->tiles.list.data[k];
-        if (t->stmt != leaf->stmt)
-            continue;
-        isl_set *of = isl_map_domain(isl_map_copy(t->block));
-        if (isl_set_is_subset(firsts, of) == isl_bool_true) {
-            leaf->tile = t;
-            leaf->domain = isl_set_apply(leaf->domain, isl_map_copy(t->block));
-        }
-        isl_set_free(of);
-    }
-    vec_push(&g->plain.scratch, &g->leaves, leaf);
-    return leaf;
-}
-
-static __isl_give isl_ast_node *note_leaf(__isl_take isl_ast_node *node,
-                                          __isl_keep isl_ast_build *build, void *user) {
-    struct astgen *g = user;
-    isl_id *id = isl_id_alloc(g->poly->ctx, "leaf", make_leaf(g, build));
-    return isl_ast_node_set_annotation(node, id);
-}
-
-static void drop_leaves(struct astgen *g) {
-    for (int k = 0; k < g->leaves.len; k++) {
-        isl_set_free(g->leaves.data[k]->firsts);
-        isl_set_free(g->leaves.data[k]->domain);
-    }
-    for (int k = 0; k < g->tiles.list.len; k++)
-        isl_map_free(g->tiles.list.data[k].block);
-    g->leaves.len = g->tiles.list.len = 0;
 }
 
 /* ---- regions ---- */
@@ -467,8 +433,7 @@ static isl_bool find_instance(__isl_keep isl_ast_node *node, void *user) {
     isl_ast_expr *call = isl_ast_node_user_get_expr(node);
     isl_ast_expr *tuple = isl_ast_expr_op_get_arg(call, 0);
     isl_id *id = isl_ast_expr_id_get_id(tuple);
-    const struct poly_stmt *s =
-        schedule_find(f->gen->poly, f->gen->region, isl_id_get_name(id));
+    const struct poly_stmt *s = find_leaf(f->gen, isl_id_get_name(id))->stmt;
     bool known = false;
     for (int k = 0; k < f->stmts.len; k++)
         known |= f->stmts.data[k] == s;
@@ -575,16 +540,33 @@ static void split(void *user) {
     isl_schedule_node_free(top);
 }
 
-/* Of one nest. */
+/* A leaf's instances at any t of the repeats around the region. */
+static void forget_repeats(void *user) {
+    struct astgen *g = user;
+    for (int i = 0; i < g->leaves.list.len; i++) {
+        struct poly_leaf *leaf = &g->leaves.list.data[i];
+        for (int k = 0; k < leaf->stmt->num_repeats; k++) {
+            const char *name = repeat_parameter(g, k);
+            int at = isl_set_find_dim_by_name(leaf->domain, isl_dim_param, name);
+            leaf->domain = isl_set_project_out(leaf->domain, isl_dim_param, (unsigned)at, 1);
+            if (!leaf->size)
+                continue;
+            at = isl_set_find_dim_by_name(leaf->firsts, isl_dim_param, name);
+            leaf->firsts = isl_set_project_out(leaf->firsts, isl_dim_param, (unsigned)at, 1);
+            at = isl_map_find_dim_by_name(leaf->block, isl_dim_param, name);
+            leaf->block = isl_map_project_out(leaf->block, isl_dim_param, (unsigned)at, 1);
+        }
+    }
+}
+
+/* Of one nest, pulled back to its leaves. */
 static void build_node(void *user) {
     struct nest_build *x = user;
     struct astgen *g = x->gen;
-    isl_schedule *visited = isl_schedule_copy(x->schedule);
-    if (g->tiles.list.len)
-        visited = isl_schedule_intersect_domain(visited, tile_firsts(visited, &g->tiles));
+    isl_schedule *leaves = isl_schedule_copy(x->schedule);
+    leaves = leaf_pull_back(g->poly, leaves, &g->leaves);
     isl_ast_build *build = isl_ast_build_from_context(isl_set_copy(g->context));
-    build = isl_ast_build_set_at_each_domain(build, note_leaf, g);
-    x->node = isl_ast_build_node_from_schedule(build, visited);
+    x->node = isl_ast_build_node_from_schedule(build, leaves);
     isl_ast_build_free(build);
 }
 
@@ -636,7 +618,8 @@ static void build_schedule(struct astgen *g, struct ast_list *to,
         isl_schedule_free(schedule);
         return;
     }
-    tile_find(g->poly, schedule, &g->tiles);
+    done = done && leaf_find(g->poly, schedule, &g->leaves) &&
+           poly_try(g->poly, (struct loc){0}, "the instances of a nest", forget_repeats, g);
     if (done && poly_try(g->poly, (struct loc){0}, "the ast of a nest", build_node, &x)) {
         build_nests(g, to, x.node, x.several);
     } else {
@@ -646,7 +629,7 @@ static void build_schedule(struct astgen *g, struct ast_list *to,
     }
     isl_ast_node_free(x.node);
     isl_schedule_free(schedule);
-    drop_leaves(g);
+    leaf_free(&g->leaves);
 }
 
 /* The t of the repeats around a region are parameters of its ast. */

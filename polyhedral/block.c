@@ -23,7 +23,8 @@ struct dimension {
     int64_t extent; // -1: not constant
     int close;      // accesses that move by a small step
     int same;       // loads that stay where they are
-    bool far;       // some access moves by a large step, or not by a known one
+    bool far;       // some access moves by a large step
+    bool unknown;   // or not by a known one
     bool guarded;   // a guard speaks of it
 };
 
@@ -63,7 +64,8 @@ static void look_at_access(const struct chooser *c, const struct poly_access *a,
     int64_t step;
     bool known = stride_of(c->poly, a, c->s->dims[d], &step);
     step = step < 0 ? -step : step;
-    dim->far |= !known || step > LARGEST_STEP;
+    dim->unknown |= !known;
+    dim->far |= step > LARGEST_STEP;
     dim->close += known && step > 0 && step <= LARGEST_STEP;
     dim->same += known && step == 0 && !a->write;
 }
@@ -88,7 +90,7 @@ static int find_best(const struct chooser *c, int (*worth)(const struct dimensio
                      int except) {
     int best = -1, most = 0;
     for (int d = c->s->num_repeats; d < c->s->num_dims; d++) {
-        if (c->taken[d] || d == except || c->dims[d].extent < 2)
+        if (c->taken[d] || d == except || c->dims[d].extent < 2 || c->dims[d].unknown)
             continue;
         int w = worth(&c->dims[d]);
         if (w > 0 && w >= most) {

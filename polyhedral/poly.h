@@ -258,7 +258,7 @@ struct shrink_request {
     const struct expr *const *bounds; // of guards around it: e, lo, hi, …
     int num_bounds;                   // becomes 0 when the range is inside them
     bool strict;
-    bool tiled; // for ast.c: the range is wanted for whole tiles
+    bool tiled; // for astgen.c: the range is wanted for whole tiles
     struct arena *arena;
     const struct expr *body; // out: the body without the guards that the range makes true
 };
@@ -274,25 +274,30 @@ __isl_give isl_set *reduce_range(const struct poly *p, const struct poly_stmt *s
 const struct expr *shrink_guards(const struct affine *a, struct arena *arena,
                                  __isl_keep isl_set *points, const struct expr *e);
 
-/* ---- tile.c ---- */
+/* ---- leaf.c ---- */
 
-/* The instances below a mark "tile" of a schedule: boxes of one size. */
-struct poly_tile {
+/* Instances that isl's ast has one user node for. */
+struct poly_leaf {
     const struct poly_stmt *stmt;
-    isl_map *block; // first instance -> instances
-    int64_t *size;  // [num_dims]
-    int vec;        // the dimension that the band below the mark ends with
+    const char *name;        // of its tuple in the tree pulled back
+    isl_set *domain;         // instances
+    isl_pw_multi_aff *first; // tuple -> instance, of a tile the first one: base + size * value
+    int64_t *base, *size;    // [num_dims]; NULL: no tile, the tuple is the instance
+    isl_set *firsts;         // of a tile: the first instances
+    isl_map *block;          // of a tile: first instance -> instances
+    int vec;                 // of a tile: the dimension its last loop walks along, or -1
+};
+struct poly_leaves {
+    vec(struct poly_leaf) list;
 };
 
-/* The tiles of a schedule; a mark below which something else stands is said in a remark and
- * means nothing. Free each `block`. */
-struct poly_tiles {
-    vec(struct poly_tile) list;
-};
-void tile_find(struct poly *p, __isl_keep isl_schedule *schedule, struct poly_tiles *out);
-/* The instances of `schedule` without those that are not the first of their tile. */
-__isl_give isl_union_set *tile_firsts(__isl_keep isl_schedule *schedule,
-                                      const struct poly_tiles *tiles);
+/* The leaves of a schedule. A mark "tile" above something else than boxes of one size is said
+ * in a remark and means nothing. False when isl gave up; call leaf_free in any case. */
+bool leaf_find(struct poly *p, __isl_keep isl_schedule *schedule, struct poly_leaves *out);
+/* The schedule of the leaves' tuples. */
+__isl_give isl_schedule *leaf_pull_back(const struct poly *p, __isl_take isl_schedule *schedule,
+                                        const struct poly_leaves *leaves);
+void leaf_free(struct poly_leaves *leaves);
 
 /* ---- translate.c ---- */
 
@@ -301,9 +306,9 @@ struct translate {
     struct plain *plain;
     vec(const char *) names; // of isl
     vec(const struct expr *) values;
-    /* An instance: arguments are the tuple's values; the note of isl's node, or NULL. */
+    /* An instance: arguments are the tuple's values. */
     void (*instance)(void *user, struct ast_list *list, const char *tuple,
-                     const struct expr *const *args, int num_args, void *note);
+                     const struct expr *const *args, int num_args);
     void *user;
 };
 

@@ -191,10 +191,7 @@ static void translate_instance(struct translate *t, struct ast_list *list,
     const struct expr **args = arena_array(&t->plain->scratch, const struct expr *, n);
     for (int k = 1; k < n; k++)
         args[k - 1] = argument(t, call, k);
-    isl_id *note = isl_ast_node_get_annotation(node);
-    t->instance(t->user, list, isl_id_get_name(id), args, (int)n - 1,
-                note ? isl_id_get_user(note) : NULL);
-    isl_id_free(note);
+    t->instance(t->user, list, isl_id_get_name(id), args, (int)n - 1);
     isl_id_free(id);
     isl_ast_expr_free(tuple);
     isl_ast_expr_free(call);

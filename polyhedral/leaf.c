@@ -1,0 +1,318 @@
+/* The leaves of a schedule tree: what isl's ast has user nodes for.
+ *
+ * A leaf is some instances of one statement. Below a mark "tile" they are taken together: those
+ * that share their time above the mark are a tile. When all tiles of a mark are boxes of one
+ * size on a grid, the ast needs one node for each tile. That is proven here, whoever made the
+ * tree; the certificate has seen all instances.
+ *
+ * Each leaf gets a tuple of its own, whose coordinates count tiles (or are the instance's own),
+ * and a map from there to the first instance. isl's ast is built of the tree pulled back along
+ * those maps: it has no tiles any more, and no strides. */
+#include "polyhedral/poly.h"
+
+#include <isl/schedule_node.h>
+
+struct finder {
+    struct poly *poly;
+    struct poly_leaves *out;
+};
+
+/* One leaf while it is made. */
+struct make {
+    struct poly *poly;
+    isl_schedule_node *node;
+    struct poly_leaf leaf;
+    isl_multi_aff *first; // grid -> instance
+};
+
+/* ---- grids ---- */
+
+/* The only statement that gets to a node, with its instances. */
+static void find_instances(struct make *x) {
+    struct poly *p = x->poly;
+    isl_union_set *domain = isl_schedule_node_get_domain(x->node);
+    if (isl_union_set_n_set(domain) != 1) {
+        isl_union_set_free(domain);
+        return;
+    }
+    x->leaf.domain = isl_set_coalesce(isl_set_from_union_set(domain));
+    const char *name = isl_set_get_tuple_name(x->leaf.domain);
+    for (int k = 0; k < p->stmts.len && name; k++)
+        if (p->stmts.data[k]->region >= 0 && strcmp(p->stmts.data[k]->name, name) == 0)
+            x->leaf.stmt = p->stmts.data[k];
+}
+
+/* The times above the node: functions of the statement's instances. */
+static __isl_give isl_pw_aff_list *times_above(struct make *x) {
+    isl_multi_union_pw_aff *all =
+        isl_schedule_node_get_prefix_schedule_multi_union_pw_aff(x->node);
+    isl_size n = isl_multi_union_pw_aff_dim(all, isl_dim_set);
+    isl_pw_aff_list *list = isl_pw_aff_list_alloc(x->poly->ctx, n > 0 ? (int)n : 0);
+    for (int k = 0; k < n; k++) {
+        isl_union_pw_aff *one = isl_multi_union_pw_aff_get_at(all, k);
+        isl_space *space = isl_set_get_space(x->leaf.domain);
+        space = isl_space_add_dims(isl_space_from_domain(space), isl_dim_out, 1);
+        list = isl_pw_aff_list_add(list, isl_union_pw_aff_extract_pw_aff(one, space));
+        isl_union_pw_aff_free(one);
+    }
+    isl_multi_union_pw_aff_free(all);
+    return list;
+}
+
+/* Instances that share the times of one instance. */
+static __isl_give isl_set *one_tile(struct make *x, __isl_keep isl_pw_aff_list *times) {
+    isl_set *sample = isl_set_from_point(isl_set_sample_point(isl_set_copy(x->leaf.domain)));
+    isl_set *tile = isl_set_copy(x->leaf.domain);
+    isl_size n = isl_pw_aff_list_n_pw_aff(times);
+    for (int k = 0; k < n; k++) {
+        isl_pw_aff *time = isl_pw_aff_list_get_at(times, k);
+        isl_map *map = isl_map_from_pw_aff(time);
+        isl_set *value = isl_set_apply(isl_set_copy(sample), isl_map_copy(map));
+        tile = isl_set_intersect(tile, isl_set_apply(value, isl_map_reverse(map)));
+    }
+    for (int d = 0; d < x->leaf.stmt->num_repeats; d++) {
+        isl_set *fixed = isl_set_copy(sample);
+        isl_size dims = isl_set_dim(fixed, isl_dim_set);
+        fixed = isl_set_eliminate(fixed, isl_dim_set, 0, (unsigned)d);
+        fixed =
+            isl_set_eliminate(fixed, isl_dim_set, (unsigned)d + 1, (unsigned)(dims - d - 1));
+        tile = isl_set_intersect(tile, fixed);
+    }
+    isl_set_free(sample);
+    return tile;
+}
+
+/* Size of the tiles and base of their grid, by one tile; the proof comes later. */
+static bool guess(struct make *x, __isl_keep isl_set *tile) {
+    int n = x->leaf.stmt->num_dims;
+    bool ok = true;
+    x->leaf.base = arena_array(&x->poly->arena, int64_t, n);
+    x->leaf.size = arena_array(&x->poly->arena, int64_t, n);
+    for (int d = 0; d < n && ok; d++) {
+        int64_t lo, hi, least;
+        ok = poly_extreme(tile, d, false, &lo) && poly_extreme(tile, d, true, &hi);
+        x->leaf.size[d] = ok ? hi - lo + 1 : 1;
+        if (ok && hi > lo)
+            ok = poly_extreme(x->leaf.domain, d, false, &least) &&
+                 (lo - least) % x->leaf.size[d] == 0;
+        x->leaf.base[d] = ok && hi > lo ? least : 0;
+    }
+    return ok;
+}
+
+/* Grid -> base + size * coordinate, in the space of the statement. */
+static __isl_give isl_multi_aff *grid_map(const struct make *x) {
+    isl_space *set = isl_set_get_space(x->leaf.domain);
+    isl_space *grid = isl_space_set_tuple_name(isl_space_copy(set), isl_dim_set, x->leaf.name);
+    isl_local_space *ls = isl_local_space_from_space(isl_space_copy(grid));
+    isl_multi_aff *m = isl_multi_aff_zero(isl_space_map_from_domain_and_range(grid, set));
+    for (int d = 0; d < x->leaf.stmt->num_dims; d++) {
+        isl_aff *c = isl_aff_var_on_domain(isl_local_space_copy(ls), isl_dim_set, (unsigned)d);
+        if (x->leaf.size) {
+            c = isl_aff_scale_val(c, isl_val_int_from_si(x->poly->ctx, x->leaf.size[d]));
+            c = isl_aff_add_constant_val(c, isl_val_int_from_si(x->poly->ctx, x->leaf.base[d]));
+        }
+        m = isl_multi_aff_set_aff(m, d, c);
+    }
+    isl_local_space_free(ls);
+    return m;
+}
+
+/* First instance -> instances of its box. */
+static __isl_give isl_map *boxes(const struct make *x, __isl_take isl_set *firsts) {
+    isl_set *delta = isl_set_universe(isl_set_get_space(firsts));
+    for (int d = 0; d < x->leaf.stmt->num_dims; d++) {
+        delta = isl_set_lower_bound_si(delta, isl_dim_set, (unsigned)d, 0);
+        delta =
+            isl_set_upper_bound_si(delta, isl_dim_set, (unsigned)d, (int)x->leaf.size[d] - 1);
+    }
+    return isl_map_intersect_domain(isl_set_translation(delta), firsts);
+}
+
+/* ---- the proof ---- */
+
+/* Is a time the same for all instances of each box? */
+static bool is_constant(const struct make *x, __isl_keep isl_pw_aff *time) {
+    bool moves = false;
+    for (int d = 0; d < x->leaf.stmt->num_dims; d++)
+        moves |= x->leaf.size[d] > 1 &&
+                 isl_pw_aff_involves_dims(time, isl_dim_in, (unsigned)d, 1) != isl_bool_false;
+    if (!moves)
+        return true;
+    isl_map *map = isl_map_from_pw_aff(isl_pw_aff_copy(time));
+    isl_map *first = isl_map_intersect_domain(isl_map_copy(map),
+                                              isl_map_domain(isl_map_copy(x->leaf.block)));
+    isl_map *all = isl_map_apply_range(isl_map_copy(x->leaf.block), map);
+    bool same = isl_map_is_subset(all, first) == isl_bool_true;
+    isl_map_free(all);
+    isl_map_free(first);
+    return same;
+}
+
+/* Different points of the grid have different times. */
+static bool is_injective(const struct make *x, __isl_keep isl_set *grid,
+                         __isl_keep isl_pw_aff_list *times) {
+    isl_map *all = isl_map_from_multi_aff(
+        isl_multi_aff_zero(isl_space_from_domain(isl_set_get_space(grid))));
+    isl_size n = isl_pw_aff_list_n_pw_aff(times);
+    for (int k = 0; k < n; k++) {
+        isl_pw_aff *time = isl_pw_aff_pullback_multi_aff(isl_pw_aff_list_get_at(times, k),
+                                                         isl_multi_aff_copy(x->first));
+        all = isl_map_flat_range_product(all, isl_map_from_pw_aff(time));
+    }
+    for (int d = 0; d < x->leaf.stmt->num_repeats; d++) {
+        isl_local_space *ls = isl_local_space_from_space(isl_set_get_space(grid));
+        isl_aff *t = isl_aff_var_on_domain(ls, isl_dim_set, (unsigned)d);
+        all = isl_map_flat_range_product(all, isl_map_from_aff(t));
+    }
+    all = isl_map_intersect_domain(all, isl_set_copy(grid));
+    bool injective = isl_map_is_injective(all) == isl_bool_true;
+    isl_map_free(all);
+    return injective;
+}
+
+static bool prove(struct make *x, __isl_keep isl_pw_aff_list *times) {
+    isl_set *grid =
+        isl_set_preimage_multi_aff(isl_set_copy(x->leaf.domain), isl_multi_aff_copy(x->first));
+    isl_map *first = isl_map_from_multi_aff(isl_multi_aff_copy(x->first));
+    isl_set *firsts = isl_set_apply(isl_set_copy(grid), first);
+    x->leaf.firsts = isl_set_copy(firsts);
+    x->leaf.block = boxes(x, firsts);
+    isl_set *all = isl_map_range(isl_map_copy(x->leaf.block));
+    bool ok = isl_set_is_equal(all, x->leaf.domain) == isl_bool_true;
+    isl_set_free(all);
+    isl_size n = isl_pw_aff_list_n_pw_aff(times);
+    for (int k = 0; k < n && ok; k++) {
+        isl_pw_aff *time = isl_pw_aff_list_get_at(times, k);
+        ok = is_constant(x, time);
+        isl_pw_aff_free(time);
+    }
+    ok = ok && is_injective(x, grid, times);
+    isl_set_free(grid);
+    return ok;
+}
+
+/* The dimension that the last member of the band below the mark walks along, or -1. */
+static int last_dimension(const struct make *x) {
+    isl_schedule_node *band = isl_schedule_node_get_child(x->node, 0);
+    int found = -1;
+    if (isl_schedule_node_get_type(band) == isl_schedule_node_band) {
+        isl_size n = isl_schedule_node_band_n_member(band);
+        isl_multi_union_pw_aff *all = isl_schedule_node_band_get_partial_schedule(band);
+        isl_union_pw_aff *last = isl_multi_union_pw_aff_get_at(all, n - 1);
+        isl_map *map = isl_map_from_union_map(isl_union_map_from_union_pw_aff(last));
+        for (int d = 0; d < x->leaf.stmt->num_dims; d++) {
+            isl_map *same = isl_map_equate(isl_map_copy(map), isl_dim_in, d, isl_dim_out, 0);
+            found = isl_map_is_subset(map, same) == isl_bool_true ? d : found;
+            isl_map_free(same);
+        }
+        isl_map_free(map);
+        isl_multi_union_pw_aff_free(all);
+    }
+    isl_schedule_node_free(band);
+    return found;
+}
+
+static bool make_tile(struct make *x) {
+    isl_pw_aff_list *times = times_above(x);
+    isl_set *tile = one_tile(x, times);
+    bool ok = guess(x, tile);
+    isl_set_free(tile);
+    if (ok) {
+        x->first = grid_map(x);
+        ok = prove(x, times);
+    }
+    isl_pw_aff_list_free(times);
+    x->leaf.vec = ok ? last_dimension(x) : -1;
+    return ok;
+}
+
+/* ---- all leaves ---- */
+
+static void add_leaf(struct finder *f, struct make *x) {
+    isl_set *grid =
+        isl_set_preimage_multi_aff(isl_set_copy(x->leaf.domain), isl_multi_aff_copy(x->first));
+    x->leaf.first =
+        isl_pw_multi_aff_intersect_domain(isl_pw_multi_aff_from_multi_aff(x->first), grid);
+    vec_push(&f->poly->arena, &f->out->list, x->leaf);
+}
+
+static bool is_tile(__isl_keep isl_schedule_node *node) {
+    if (isl_schedule_node_get_type(node) != isl_schedule_node_mark)
+        return false;
+    isl_id *id = isl_schedule_node_mark_get_id(node);
+    bool is = strcmp(isl_id_get_name(id), "tile") == 0;
+    isl_id_free(id);
+    return is;
+}
+
+static void drop_tile(struct make *x) {
+    isl_multi_aff_free(x->first);
+    isl_set_free(x->leaf.firsts);
+    isl_map_free(x->leaf.block);
+    isl_set_free(x->leaf.domain);
+}
+
+static isl_bool visit(__isl_keep isl_schedule_node *node, void *user) {
+    struct finder *f = user;
+    bool tile = is_tile(node);
+    if (!tile && isl_schedule_node_get_type(node) != isl_schedule_node_leaf)
+        return isl_bool_true;
+    struct make x = {.poly = f->poly, .node = node};
+    find_instances(&x);
+    if (!x.leaf.stmt || isl_set_is_empty(x.leaf.domain) == isl_bool_true) {
+        isl_set_free(x.leaf.domain);
+        return isl_bool_true;
+    }
+    x.leaf.name = arena_printf(&f->poly->arena, "%s_%d", x.leaf.stmt->name, f->out->list.len);
+    if (tile && !make_tile(&x)) {
+        drop_tile(&x);
+        diag_remark(f->poly->diag, REMARK_MISSED, poly_loc(x.leaf.stmt),
+                    "%s: a mark \"tile\" that is not above boxes of one size means nothing",
+                    x.leaf.stmt->name);
+        return isl_bool_true;
+    }
+    if (!tile) {
+        x.first = grid_map(&x);
+        x.leaf.vec = -1;
+    }
+    add_leaf(f, &x);
+    return isl_bool_false;
+}
+
+struct finding {
+    struct finder finder;
+    isl_schedule *schedule;
+};
+
+static void find_all(void *user) {
+    struct finding *f = user;
+    isl_schedule_foreach_schedule_node_top_down(f->schedule, visit, &f->finder);
+}
+
+bool leaf_find(struct poly *p, __isl_keep isl_schedule *schedule, struct poly_leaves *out) {
+    struct finding f = {{p, out}, schedule};
+    return poly_try(p, (struct loc){0}, "the leaves of a nest", find_all, &f);
+}
+
+__isl_give isl_schedule *leaf_pull_back(const struct poly *p, __isl_take isl_schedule *schedule,
+                                        const struct poly_leaves *leaves) {
+    isl_union_pw_multi_aff *all =
+        isl_union_pw_multi_aff_empty(isl_space_params(poly_space(p, 0)));
+    for (int k = 0; k < leaves->list.len; k++) {
+        isl_pw_multi_aff *first = isl_pw_multi_aff_copy(leaves->list.data[k].first);
+        all = isl_union_pw_multi_aff_add_pw_multi_aff(all, first);
+    }
+    return isl_schedule_pullback_union_pw_multi_aff(schedule, all);
+}
+
+void leaf_free(struct poly_leaves *leaves) {
+    for (int k = 0; k < leaves->list.len; k++) {
+        struct poly_leaf *leaf = &leaves->list.data[k];
+        isl_set_free(leaf->domain);
+        isl_set_free(leaf->firsts);
+        isl_map_free(leaf->block);
+        isl_pw_multi_aff_free(leaf->first);
+    }
+    leaves->list.len = 0;
+}
