@@ -105,10 +105,12 @@ static int most_addresses(const struct ast *a) {
 
 /* ---- frames ---- */
 
-/* Accumulators that stay in memory lie there as arrays; the other scalars spill as loads do. */
+/* Accumulators that stay in memory lie there as arrays, and compilers that make vectors of them
+ * spill up to half as much again; the other scalars spill as loads do. */
 void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int scalars) {
     struct frame *f = &em->fn.frame;
-    int64_t bytes = accumulators * (dtype_info(t)->bits < 8 ? 1 : dtype_info(t)->bits / 8);
+    int64_t element = dtype_info(t)->bits < 8 ? 1 : dtype_info(t)->bits / 8;
+    int64_t bytes = accumulators * element * 3 / 2;
     f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
     f->loads = scalars > f->loads ? scalars : f->loads;
 }

@@ -22,7 +22,8 @@
  * that is what NNCC_LANES asks of it, no more than half of the iterations. Measured, 3x3
  * convolution over 64x56x56, milliseconds on a Zen 5, 4 rows x 8 lanes (8 x 8): gcc 12 -O3
  * -march=native 3.3 (2.7), clang 19 3.3 (2.7). The same as 32 named scalars: gcc 17.5 (-O2: 7),
- * clang 3.3. Arrays without NNCC_LANES: gcc 27 (-O2: 4.7). One scalar at a time: 97. */
+ * clang 3.3. Arrays without NNCC_LANES: gcc 27 (-O2: 4.7). One scalar at a time: 97. Where a
+ * loop over lanes makes no vectors, lanes are rows (makes_vectors). */
 #include "codegen/emit.h"
 
 #include <inttypes.h>
@@ -43,7 +44,9 @@ struct shared {
     const struct expr *e;               // as the tile has it
     bool by_row;                        // it differs from row to row
     bool by_lane;                       // … from lane to lane
-    const struct expr *value[MAX_ROWS]; // the scalars; only the first unless by_row
+    const struct expr *value[MAX_ROWS]; // in each row; only the first unless by_row
+    const struct expr *var[MAX_ROWS];   // the scalars
+    bool used;                          // by some point
 };
 
 struct tile {
@@ -56,11 +59,13 @@ struct tile {
     int rows;         // product of the counts
     const char *lane; // the iterator over lanes; NULL: one lane
     int64_t lanes;
-    vec(struct shared) bases;           // parts of indices that all points have in common
-    vec(struct shared) shared;          // other values
-    const char *accumulators[MAX_ROWS]; // in C
-    const struct expr *sums[MAX_ROWS];  // those of the lane at hand
-    int scalars;                        // declared so far
+    vec(struct shared) bases;                // parts of indices that all points have in common
+    vec(struct shared) shared;               // other values
+    const char *accumulators[MAX_ROWS];      // in C
+    const struct expr *sums[MAX_ROWS];       // those of the lane at hand
+    const struct expr *points[2 * MAX_ROWS]; // what the rows compute
+    int num_points;
+    int scalars; // declared so far
 };
 
 /* ---- what an expression depends on ---- */
@@ -222,7 +227,7 @@ static const struct expr *index_of_row(const struct tile *t, const struct expr *
     if (!offset_of(t, e, row, &offset))
         return of_row(t, e, row);
     const struct shared *base = find_shared(t->bases.data, t->bases.len, base_of(t, e));
-    return base ? expr_2(&t->em->arena, FUNC_ADD, base->value[0], offset) : of_row(t, e, row);
+    return base ? expr_2(&t->em->arena, FUNC_ADD, base->var[0], offset) : of_row(t, e, row);
 }
 
 static const struct expr *iter_of_row(const struct tile *t, const struct expr *e, int row) {
@@ -237,8 +242,8 @@ static const struct expr *iter_of_row(const struct tile *t, const struct expr *e
 static const struct expr *of_row(const struct tile *t, const struct expr *e, int row) {
     struct arena *a = &t->em->arena;
     const struct shared *s = find_shared(t->shared.data, t->shared.len, e);
-    if (s && s->value[0])
-        return s->value[s->by_row ? row : 0];
+    if (s && s->var[0])
+        return s->var[s->by_row ? row : 0];
     if (e->kind == EXPR_REDUCE)
         return t->sums[row];
     if (is_row(t, e))
@@ -258,40 +263,72 @@ static const struct expr *of_row(const struct tile *t, const struct expr *e, int
     return expr_guard(a, arg[0], arg[1], arg + 2, (e->n - 2) / 3);
 }
 
-/* ---- printing ---- */
+/* ---- the scalars ---- */
 
-/* Scalars are found by the address of their name: it is in no expression but ours. */
-static const struct expr *put_scalar(struct tile *t, int letter, int number,
-                                     const struct expr *value) {
-    struct emit *em = t->em;
-    const char *name = arena_printf(&em->arena, "%c%d", letter, number);
-    struct ast_node let = {
-        .kind = AST_LET, .name = name, .dtype = value->dtype, .value = value};
-    emit_statement(em, &let, &(struct ast_list){.first = NULL});
-    t->scalars++;
-    return expr_var(&em->arena, value->dtype, name);
+/* A scalar is found by the address of its name: it is in no expression but ours. */
+static const struct expr *new_scalar(const struct tile *t, int letter, int number,
+                                     enum dtype type) {
+    return expr_var(&t->em->arena, type, arena_printf(&t->em->arena, "%c%d", letter, number));
 }
 
-static void put_bases(struct tile *t) {
-    for (int i = 0; i < t->bases.len; i++)
-        t->bases.data[i].value[0] = put_scalar(t, 'p', i, t->bases.data[i].e);
-}
-
-/* The scalars inside or outside the loop over lanes: w0, w1 … (u0, u1 …) are one value in each
- * row, v0, v1 … values that all points share, x0, x1 … those that all rows share. */
-static void put_shared(struct tile *t, bool by_lane) {
+/* w0, w1 … (u0, u1 …) are one value in each row, v0, v1 … values that all points share, x0,
+ * x1 … those that all rows share, p0, p1 … bases. */
+static void name_scalars(struct tile *t) {
     static const char letters[] = "wugh";
-    int single = 0, rows = 0;
+    int singles = 0, families = 0, lanes = 0;
+    for (int i = 0; i < t->bases.len; i++) {
+        t->bases.data[i].value[0] = t->bases.data[i].e;
+        t->bases.data[i].var[0] = new_scalar(t, 'p', i, DTYPE_INDEX);
+    }
+    for (int i = 0; i < t->shared.len; i++)
+        for (int row = 0; row < (t->shared.data[i].by_row ? t->rows : 1); row++)
+            t->shared.data[i].value[row] = of_row(t, t->shared.data[i].e, row);
     for (int i = 0; i < t->shared.len; i++) {
         struct shared *s = &t->shared.data[i];
-        if (s->by_lane != by_lane)
-            continue;
-        int letter = by_lane ? 'x' : s->by_row ? letters[rows++ % 4] : 'v';
-        const struct expr *value[MAX_ROWS];
+        int letter = s->by_lane ? 'x' : s->by_row ? letters[families++ % 4] : 'v';
+        int number = s->by_lane ? lanes++ : s->by_row ? 0 : singles++;
         for (int row = 0; row < (s->by_row ? t->rows : 1); row++)
-            value[row] = put_scalar(t, letter, s->by_row ? row : single, of_row(t, s->e, row));
-        single += !s->by_row;
-        memcpy(s->value, value, sizeof value);
+            s->var[row] = new_scalar(t, letter, number + row, s->e->dtype);
+    }
+}
+
+static void mark_scalar(struct shared *s, const char *name) {
+    for (int row = 0; row < MAX_ROWS && s->var[row]; row++)
+        s->used = s->used || s->var[row]->name == name;
+}
+
+static void mark_used(void *user, const struct expr *e) {
+    struct tile *t = user;
+    for (int i = 0; i < t->bases.len && e->kind == EXPR_VAR; i++)
+        mark_scalar(&t->bases.data[i], e->name);
+    for (int i = 0; i < t->shared.len && e->kind == EXPR_VAR; i++)
+        mark_scalar(&t->shared.data[i], e->name);
+}
+
+/* The numbers of a row may leave nothing of what was shared: a guard that never holds there. */
+static void find_used(struct tile *t) {
+    for (int i = 0; i < t->num_points; i++)
+        expr_walk(t->points[i], mark_used, t);
+    for (int i = 0; i < t->shared.len; i++)
+        for (int row = 0; t->shared.data[i].used && row < MAX_ROWS; row++)
+            if (t->shared.data[i].value[row])
+                expr_walk(t->shared.data[i].value[row], mark_used, t);
+}
+
+/* ---- printing ---- */
+
+static void put_scalars(struct tile *t, const struct shared *list, int n, bool by_lane) {
+    for (int i = 0; i < n; i++) {
+        const struct shared *s = &list[i];
+        for (int row = 0; row < MAX_ROWS && s->var[row]; row++) {
+            if (!s->used || s->by_lane != by_lane)
+                continue;
+            struct ast_node let = {.kind = AST_LET, .name = s->var[row]->name};
+            let.dtype = s->e->dtype;
+            let.value = s->value[row];
+            emit_statement(t->em, &let, &(struct ast_list){.first = NULL});
+            t->scalars++;
+        }
     }
 }
 
@@ -307,10 +344,9 @@ static void open_lanes(struct tile *t) {
         at = arena_printf(&em->arena, "[%s]", em->vars.data[em->vars.len - 1].c);
     }
     for (int row = 0; row < t->rows; row++) {
-        struct var v = {.dtype = t->reduce->dtype};
-        v.c = v.name = arena_printf(&em->arena, "%s%s", t->accumulators[row], at);
+        struct var v = {.name = t->sums[row]->name, .dtype = t->reduce->dtype};
+        v.c = arena_printf(&em->arena, "%s%s", t->accumulators[row], at);
         vec_push(&em->arena, &em->vars, v);
-        t->sums[row] = expr_var(&em->arena, v.dtype, v.name);
     }
 }
 
@@ -332,6 +368,7 @@ static void put_accumulators(struct tile *t) {
     for (int row = 0; row < t->rows; row++) {
         struct var *v = emit_declare(em, arena_printf(&em->arena, "s%d", row), type);
         t->accumulators[row] = v->c;
+        t->sums[row] = new_scalar(t, 's', row, type);
         put_indent(em);
         putf(em, "%s %s", emit_var_type(v), v->c);
         if (array)
@@ -353,6 +390,15 @@ static void put_accumulators(struct tile *t) {
     em->vars.len = vars;
 }
 
+/* What the points share, but for what lanes do not: then the loop over lanes is open. */
+static void open_points(struct tile *t) {
+    find_used(t);
+    put_scalars(t, t->bases.data, t->bases.len, false);
+    put_scalars(t, t->shared.data, t->shared.len, false);
+    open_lanes(t);
+    put_scalars(t, t->shared.data, t->shared.len, true);
+}
+
 /* The loops of the reduction around one step for every accumulator. */
 static void put_reduction(struct tile *t) {
     struct emit *em = t->em;
@@ -361,36 +407,37 @@ static void put_reduction(struct tile *t) {
     for (int i = 0; i < e->num_iters; i++)
         emit_open_count(em, e->iters[i].name, e->iters[i].extent);
     share(t, e->arg[0], true);
-    put_bases(t);
-    put_shared(t, false);
-    open_lanes(t);
-    put_shared(t, true);
-    for (int row = 0; row < t->rows; row++) {
-        const struct expr *body = of_row(t, e->arg[0], row);
-        put_set(t, row, expr_2(&em->arena, e->func, t->sums[row], body));
-    }
+    name_scalars(t);
+    for (int row = 0; row < t->rows; row++)
+        t->points[t->num_points++] =
+            expr_2(&em->arena, e->func, t->sums[row], of_row(t, e->arg[0], row));
+    open_points(t);
+    for (int row = 0; row < t->rows; row++)
+        put_set(t, row, t->points[row]);
     close_lanes(t);
     for (int i = 0; i < e->num_iters; i++)
         emit_close_count(em);
     em->vars.len = vars;
-    t->bases.len = t->shared.len = 0;
+    t->bases.len = t->shared.len = t->num_points = 0;
 }
 
 /* The expression around the reduction, stored for each point. */
 static void put_stores(struct tile *t) {
-    struct emit *em = t->em;
-    share_base(t, t->node->index);
-    share(t, t->node->index, true);
-    share(t, t->node->value, true);
-    put_bases(t);
-    put_shared(t, false);
-    open_lanes(t);
-    put_shared(t, true);
+    const struct ast_node *n = t->node;
+    share_base(t, n->index);
+    share(t, n->index, true);
+    share(t, n->value, true);
+    name_scalars(t);
     for (int row = 0; row < t->rows; row++) {
-        struct ast_node store = {.kind = AST_STORE, .buffer = t->node->buffer};
-        store.index = index_of_row(t, t->node->index, row);
-        store.value = of_row(t, t->node->value, row);
-        emit_statement(em, &store, &(struct ast_list){.first = NULL});
+        t->points[t->num_points++] = index_of_row(t, n->index, row);
+        t->points[t->num_points++] = of_row(t, n->value, row);
+    }
+    open_points(t);
+    for (int row = 0; row < t->rows; row++) {
+        struct ast_node store = {.kind = AST_STORE, .buffer = n->buffer};
+        store.index = t->points[2 * row];
+        store.value = t->points[2 * row + 1];
+        emit_statement(t->em, &store, &(struct ast_list){.first = NULL});
     }
     close_lanes(t);
 }
@@ -402,14 +449,54 @@ static void find_reduce(void *user, const struct expr *e) {
         *(const struct expr **)user = e;
 }
 
+/* What the loads that differ between lanes are like. */
+struct lane_loads {
+    const struct tile *tile;
+    bool apart;    // neighbours lie apart, or who knows where
+    int narrowest; // bits
+};
+
+static void look_at_load(void *user, const struct expr *e) {
+    struct lane_loads *l = user;
+    int64_t step;
+    if (e->kind != EXPR_LOAD || !(traits(l->tile, e) & BY_LANE))
+        return;
+    int bits = dtype_info(e->dtype)->bits;
+    l->apart |= !step_of(e->arg[0], l->tile->lane, &step) || step != 1;
+    l->narrowest = bits < l->narrowest ? bits : l->narrowest;
+}
+
+/* Do compilers make vectors of the loop over lanes, all of it? Elements narrower than the
+ * accumulators must fill 128 bits (int8 by int8, 8 lanes, gcc 12 -O3 -march=native: 6.3 ms,
+ * scalars 1.4, 16 lanes 1.2), and of lanes that lie apart the last one is loaded alone, which
+ * makes a branch of max and min (pool of 56x56 by 2: 0.63 ms, scalars 0.28). */
+static bool makes_vectors(const struct tile *t) {
+    int bits = dtype_info(t->reduce->dtype)->bits;
+    enum func f = t->reduce->func;
+    struct lane_loads l = {t, false, bits};
+    expr_walk(t->reduce->arg[0], look_at_load, &l);
+    bool branches = l.apart && (f == FUNC_MAX || f == FUNC_MIN);
+    return !branches && (l.narrowest == bits || l.narrowest * t->lanes >= 128);
+}
+
+static bool add_rows(struct tile *t, const struct tile_iter *it, int64_t count) {
+    if (t->num_iters == MAX_ITERS || t->rows * count > MAX_ROWS)
+        return false;
+    t->rows *= (int)count;
+    t->counts[t->num_iters] = count;
+    t->iters[t->num_iters++] = it;
+    return true;
+}
+
 /* The last vec iterator counts lanes, all others rows. False when a count is no constant of at
  * least 1, or there are too many accumulators. */
 static bool read_iterators(struct tile *t) {
     const struct tile_iter *lane = NULL;
+    t->rows = 1;
+    t->lanes = 1;
     for (int i = 0; i < t->node->num_tile; i++)
         if (t->node->tile[i].role == TILE_VEC)
             lane = &t->node->tile[i];
-    t->rows = t->lanes = 1;
     for (int i = 0; i < t->node->num_tile; i++) {
         const struct tile_iter *it = &t->node->tile[i];
         int64_t count;
@@ -417,16 +504,16 @@ static bool read_iterators(struct tile *t) {
             continue;
         if (!expr_as_int(it->count, &count) || count < 1 || count > MAX_ACCUMULATORS)
             return false;
-        if (it == lane && count > 1) {
-            t->lane = it->name;
+        if (it == lane)
             t->lanes = count;
-            continue;
-        }
-        if (t->num_iters == MAX_ITERS || t->rows * count > MAX_ROWS)
+        else if (!add_rows(t, it, count))
             return false;
-        t->rows *= (int)count;
-        t->counts[t->num_iters] = count;
-        t->iters[t->num_iters++] = it;
+    }
+    t->lane = lane ? lane->name : NULL;
+    bool vectors = t->lane && t->lanes > 1 && makes_vectors(t);
+    if (lane && !vectors && add_rows(t, lane, t->lanes)) {
+        t->lane = NULL;
+        t->lanes = 1;
     }
     return t->rows * t->lanes <= MAX_ACCUMULATORS;
 }
