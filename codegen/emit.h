@@ -162,10 +162,11 @@ void emit_statement(struct emit *em, const struct ast_node *n, const struct ast_
 /* Whether a statement of the list assigns to the scalar. */
 bool ast_list_sets(const struct ast_list *list, const char *name);
 
-/* A loop 0 <= name < count around what follows, until emit_close_count; the iterator stays in
+/* A loop lo <= name < hi around what follows, until emit_close_range; the iterator stays in
  * scope until em->vars.len is set back. */
-void emit_open_count(struct emit *em, const char *name, const struct expr *count);
-void emit_close_count(struct emit *em);
+void emit_open_range(struct emit *em, const char *name, const struct expr *lo,
+                     const struct expr *hi);
+void emit_close_range(struct emit *em);
 
 /* ---- tile.c ---- */
 

@@ -182,9 +182,9 @@ static void emit_store(struct emit *em, const struct ast_node *n) {
 
 /* ---- tiles ---- */
 
-void emit_open_count(struct emit *em, const char *name, const struct expr *count) {
-    struct ast_node n = {.kind = AST_FOR, .name = name, .hi = count, .step = 1};
-    n.lo = expr_index(&em->arena, 0);
+void emit_open_range(struct emit *em, const char *name, const struct expr *lo,
+                     const struct expr *hi) {
+    struct ast_node n = {.kind = AST_FOR, .name = name, .lo = lo, .hi = hi, .step = 1};
     emit_for_head(em, &n);
     open_block(em);
     em->fn.loops++;
@@ -192,9 +192,13 @@ void emit_open_count(struct emit *em, const char *name, const struct expr *count
         em->fn.frame.loops = em->fn.loops;
 }
 
-void emit_close_count(struct emit *em) {
+void emit_close_range(struct emit *em) {
     em->fn.loops--;
     close_block(em);
+}
+
+static void open_count(struct emit *em, const char *name, const struct expr *count) {
+    emit_open_range(em, name, expr_index(&em->arena, 0), count);
 }
 
 static void find_reduce(void *user, const struct expr *e) {
@@ -211,12 +215,12 @@ static void emit_reduce(struct emit *em, const struct expr *e) {
     emit_constant(em, e->dtype, func_identity(e->func, e->dtype));
     put(em, ";\n");
     for (int i = 0; i < e->num_iters; i++)
-        emit_open_count(em, e->iters[i].name, e->iters[i].extent);
+        open_count(em, e->iters[i].name, e->iters[i].extent);
     struct ast_node set = {.kind = AST_SET, .name = sum->name};
     set.value = expr_2(&em->arena, e->func, sum, e->arg[0]);
     emit_set(em, &set);
     for (int i = 0; i < e->num_iters; i++)
-        emit_close_count(em);
+        emit_close_range(em);
     em->reduce = e;
 }
 
@@ -226,7 +230,7 @@ static int open_role(struct emit *em, const struct ast_node *n, enum tile_role r
     for (int i = 0; i < n->num_tile; i++) {
         if (n->tile[i].role != role)
             continue;
-        emit_open_count(em, n->tile[i].name, n->tile[i].count);
+        open_count(em, n->tile[i].name, n->tile[i].count);
         open++;
     }
     return open;
@@ -245,7 +249,7 @@ static void emit_plain_tile(struct emit *em, const struct ast_node *n) {
     emit_store(em, n);
     em->reduce = NULL;
     while (open-- > 0)
-        emit_close_count(em);
+        emit_close_range(em);
     em->vars.len = vars;
 }
 

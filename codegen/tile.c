@@ -18,12 +18,13 @@
  * logical operator may skip is not moved out of it.
  *
  * A row is an array over its lanes. Compilers keep it in vector registers once they have made
- * vectors of the loops over lanes, which gcc does only when it has not unrolled them before:
- * that is what NNCC_LANES asks of it, no more than half of the iterations. Measured, 3x3
- * convolution over 64x56x56, milliseconds on a Zen 5, 4 rows x 8 lanes (8 x 8): gcc 12 -O3
- * -march=native 3.3 (2.7), clang 19 3.3 (2.7). The same as 32 named scalars: gcc 17.5 (-O2: 7),
- * clang 3.3. Arrays without NNCC_LANES: gcc 27 (-O2: 4.7). One scalar at a time: 97. Where a
- * loop over lanes makes no vectors, lanes are rows (makes_vectors). */
+ * vectors of the loops over lanes, each a power of two. gcc does so only when it has not
+ * unrolled them before, which is what NNCC_LANES asks of it: no more than half of the lanes.
+ * Measured, 3x3 convolution over 64x56x56, milliseconds on a Zen 5, 4 rows x 8 lanes (8 x 8):
+ * gcc 12 -O3 -march=native 3.3 (2.7), clang 19 3.3 (2.7). The same as 32 named scalars:
+ * gcc 17.5 (-O2: 7), clang 3.3. Arrays without NNCC_LANES: gcc 27 (-O2: 4.7). 4 x 7 in one
+ * loop: gcc 34 (-O2: 98), in loops over 4, 2 and 1 of them: 14 (-O2: 19). One scalar at a time:
+ * 97. Where a loop over lanes makes no vectors, lanes are rows (makes_vectors). */
 #include "codegen/emit.h"
 
 #include <inttypes.h>
@@ -271,10 +272,10 @@ static const struct expr *new_scalar(const struct tile *t, int letter, int numbe
     return expr_var(&t->em->arena, type, arena_printf(&t->em->arena, "%c%d", letter, number));
 }
 
-/* w0, w1 … (u0, u1 …) are one value in each row, v0, v1 … values that all points share, x0,
+/* w0, w1 … (g0, g1 …) are one value in each row, u0, u1 … values that all points share, x0,
  * x1 … those that all rows share, p0, p1 … bases. */
 static void name_scalars(struct tile *t) {
-    static const char letters[] = "wugh";
+    static const char letters[] = "wgh";
     int singles = 0, families = 0, lanes = 0;
     for (int i = 0; i < t->bases.len; i++) {
         t->bases.data[i].value[0] = t->bases.data[i].e;
@@ -285,7 +286,7 @@ static void name_scalars(struct tile *t) {
             t->shared.data[i].value[row] = of_row(t, t->shared.data[i].e, row);
     for (int i = 0; i < t->shared.len; i++) {
         struct shared *s = &t->shared.data[i];
-        int letter = s->by_lane ? 'x' : s->by_row ? letters[families++ % 4] : 'v';
+        int letter = s->by_lane ? 'x' : s->by_row ? letters[families++ % 3] : 'u';
         int number = s->by_lane ? lanes++ : s->by_row ? 0 : singles++;
         for (int row = 0; row < (s->by_row ? t->rows : 1); row++)
             s->var[row] = new_scalar(t, letter, number + row, s->e->dtype);
@@ -332,15 +333,17 @@ static void put_scalars(struct tile *t, const struct shared *list, int n, bool b
     }
 }
 
-/* The loop over lanes, where there are several; the accumulators of its lane become sums. */
-static void open_lanes(struct tile *t) {
+/* A loop over `count` of the lanes, where there are several, with their accumulators as sums.
+ */
+static void open_lanes(struct tile *t, int64_t from, int64_t count) {
     struct emit *em = t->em;
     const char *at = "";
     if (t->lane) {
         em->lanes = true;
         put_indent(em);
-        putf(em, "NNCC_LANES(%" PRId64 ")\n", t->lanes / 2);
-        emit_open_count(em, t->lane, expr_index(&em->arena, t->lanes));
+        putf(em, "NNCC_LANES(%" PRId64 ")\n", count > 1 ? count / 2 : 1);
+        emit_open_range(em, t->lane, expr_index(&em->arena, from),
+                        expr_index(&em->arena, from + count));
         at = arena_printf(&em->arena, "[%s]", em->vars.data[em->vars.len - 1].c);
     }
     for (int row = 0; row < t->rows; row++) {
@@ -350,14 +353,44 @@ static void open_lanes(struct tile *t) {
     }
 }
 
-static void close_lanes(struct tile *t) {
-    if (t->lane)
-        emit_close_count(t->em);
+/* All points, in loops over powers of two of lanes: whole vectors. */
+static void put_points(struct tile *t, void (*point)(struct tile *t, int row)) {
+    struct emit *em = t->em;
+    int64_t count;
+    for (int64_t from = 0; from < t->lanes; from += count) {
+        int vars = em->vars.len;
+        for (count = 1; 2 * count <= t->lanes - from;)
+            count *= 2;
+        open_lanes(t, from, count);
+        put_scalars(t, t->shared.data, t->shared.len, true);
+        for (int row = 0; row < t->rows; row++)
+            point(t, row);
+        if (t->lane)
+            emit_close_range(em);
+        em->vars.len = vars;
+    }
 }
 
-static void put_set(struct tile *t, int row, const struct expr *value) {
+static void set_sum(struct tile *t, int row, const struct expr *value) {
     struct ast_node set = {.kind = AST_SET, .name = t->sums[row]->name, .value = value};
     emit_statement(t->em, &set, &(struct ast_list){.first = NULL});
+}
+
+static void clear_point(struct tile *t, int row) {
+    enum dtype type = t->reduce->dtype;
+    union scalar identity = func_identity(t->reduce->func, type);
+    set_sum(t, row, expr_const(&t->em->arena, type, identity));
+}
+
+static void set_point(struct tile *t, int row) {
+    set_sum(t, row, t->points[row]);
+}
+
+static void store_point(struct tile *t, int row) {
+    struct ast_node store = {.kind = AST_STORE, .buffer = t->node->buffer};
+    store.index = t->points[2 * row];
+    store.value = t->points[2 * row + 1];
+    emit_statement(t->em, &store, &(struct ast_list){.first = NULL});
 }
 
 static void put_accumulators(struct tile *t) {
@@ -380,23 +413,15 @@ static void put_accumulators(struct tile *t) {
         }
         put(em, ";\n");
     }
-    if (zero || !array)
-        return;
-    int vars = em->vars.len;
-    open_lanes(t);
-    for (int row = 0; row < t->rows; row++)
-        put_set(t, row, expr_const(&em->arena, type, identity));
-    close_lanes(t);
-    em->vars.len = vars;
+    if (array && !zero)
+        put_points(t, clear_point);
 }
 
-/* What the points share, but for what lanes do not: then the loop over lanes is open. */
-static void open_points(struct tile *t) {
+/* What all lanes share. */
+static void put_common(struct tile *t) {
     find_used(t);
     put_scalars(t, t->bases.data, t->bases.len, false);
     put_scalars(t, t->shared.data, t->shared.len, false);
-    open_lanes(t);
-    put_scalars(t, t->shared.data, t->shared.len, true);
 }
 
 /* The loops of the reduction around one step for every accumulator. */
@@ -405,18 +430,16 @@ static void put_reduction(struct tile *t) {
     const struct expr *e = t->reduce;
     int vars = em->vars.len;
     for (int i = 0; i < e->num_iters; i++)
-        emit_open_count(em, e->iters[i].name, e->iters[i].extent);
+        emit_open_range(em, e->iters[i].name, expr_index(&em->arena, 0), e->iters[i].extent);
     share(t, e->arg[0], true);
     name_scalars(t);
     for (int row = 0; row < t->rows; row++)
         t->points[t->num_points++] =
             expr_2(&em->arena, e->func, t->sums[row], of_row(t, e->arg[0], row));
-    open_points(t);
-    for (int row = 0; row < t->rows; row++)
-        put_set(t, row, t->points[row]);
-    close_lanes(t);
+    put_common(t);
+    put_points(t, set_point);
     for (int i = 0; i < e->num_iters; i++)
-        emit_close_count(em);
+        emit_close_range(em);
     em->vars.len = vars;
     t->bases.len = t->shared.len = t->num_points = 0;
 }
@@ -432,14 +455,8 @@ static void put_stores(struct tile *t) {
         t->points[t->num_points++] = index_of_row(t, n->index, row);
         t->points[t->num_points++] = of_row(t, n->value, row);
     }
-    open_points(t);
-    for (int row = 0; row < t->rows; row++) {
-        struct ast_node store = {.kind = AST_STORE, .buffer = n->buffer};
-        store.index = t->points[2 * row];
-        store.value = t->points[2 * row + 1];
-        emit_statement(t->em, &store, &(struct ast_list){.first = NULL});
-    }
-    close_lanes(t);
+    put_common(t);
+    put_points(t, store_point);
 }
 
 /* ---- which tiles ---- */
