@@ -483,14 +483,16 @@ static void look_at_load(void *user, const struct expr *e) {
     l->narrowest = bits < l->narrowest ? bits : l->narrowest;
 }
 
-/* Do compilers make vectors of the loop over lanes, all of it? Elements narrower than the
- * accumulators must fill 128 bits (int8 by int8, 8 lanes, gcc 12 -O3 -march=native: 6.3 ms,
+/* Do compilers make vectors of the loop over lanes, all of it, and gain? Elements narrower than
+ * the accumulators must fill 128 bits (int8 by int8, 8 lanes, gcc 12 -O3 -march=native: 6.3 ms,
  * scalars 1.4, 16 lanes 1.2), and of lanes that lie apart the last one is loaded alone, which
  * makes a branch of max and min (pool of 56x56 by 2: 0.63 ms, scalars 0.28). */
 static bool makes_vectors(const struct tile *t) {
     int bits = dtype_info(t->reduce->dtype)->bits;
     enum func f = t->reduce->func;
     struct lane_loads l = {t, false, bits};
+    if (t->rows * t->lanes < 4)
+        return false;
     expr_walk(t->reduce->arg[0], look_at_load, &l);
     bool branches = l.apart && (f == FUNC_MAX || f == FUNC_MIN);
     return !branches && (l.narrowest == bits || l.narrowest * t->lanes >= 128);

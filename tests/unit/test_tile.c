@@ -196,6 +196,7 @@ static const struct {
     {"4", "8", "float w3 = b0[p0 + 15];", "w4"},
     {"4", "8", "float x0 = b1[p1 + n];", "x1"},
     {"4", "1", "float s3 = 0.0f;", "NNCC_LANES"},
+    {"1", "3", "float s2 = 0.0f;", "NNCC_LANES"},
     {"4", "7", "for (int32_t n = 4; n < 6; n++)", "n < 8"},
     {"1", "16", "NNCC_LANES(8)", "acc"},
     {"32", "4", "s31[n] += ", "acc"},
