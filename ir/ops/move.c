@@ -313,16 +313,30 @@ static bool infer_split(struct infer *in, struct node *n) {
     return sizes != NULL;
 }
 
+/* Extent of part k, which begins at `at`; a part that is not wanted has no shape. given:
+ * operand `split`, or NULL for equal parts, of which the first is always there. */
+static int64_t split_extent(const struct node *n, const int64_t *given, int k, int64_t at) {
+    const struct shape *x = &n->in[0]->shape;
+    int axis = node_axis(n, x->rank);
+    if (n->out[k])
+        return n->out[k]->shape.dims[axis];
+    if (given)
+        return given[k];
+    int64_t each = n->out[0]->shape.dims[axis], left = x->dims[axis] - at;
+    return left < each ? left : each;
+}
+
 static void lower_split(struct lower *l, const struct node *n) {
-    int axis = node_axis(n, n->in[0]->shape.rank);
-    int64_t at = 0;
-    for (int k = 0; k < n->num_out; k++) {
+    int axis = node_axis(n, n->in[0]->shape.rank), len;
+    const int64_t *given = node_has_in(n, 1) ? value_ints(l->arena, n->in[1], &len) : NULL;
+    int64_t at = 0, extent;
+    for (int k = 0; k < n->num_out; k++, at += extent) {
+        extent = split_extent(n, given, k, at);
         if (!n->out[k])
-            bug("Split: result %d is not wanted, its extent is lost", k);
+            continue;
         struct nest *s = nest_over(l, l_out(l, k));
         const struct expr **from = index_with(s, axis, x_addk(l, s->at[axis], at));
         nest_store(s, l_out(l, k), s->at, x_load(l, l_in(l, 0), from));
-        at += n->out[k]->shape.dims[axis];
     }
 }
 
