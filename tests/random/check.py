@@ -98,7 +98,8 @@ def compile_levels(subject, settings, work):
         refused = low if low.code else high
         return subject.decide("nncc", "only one level refuses: %s" % refused.messages[0])
     if low.code:
-        return subject.decide("refused", low.messages[0].split(": error: ", 1)[1])
+        reason = low.messages[0].split(": error: ", 1)[1]
+        return subject.decide("oracle" if "but the model declares" in reason else "refused", reason)
     return cases
 
 

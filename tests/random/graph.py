@@ -69,8 +69,8 @@ class Value:
 
 
 class Graph:
-    def __init__(self, rng, opset):
-        self.rng, self.opset = rng, opset
+    def __init__(self, rng, opset, rows):
+        self.rng, self.opset, self.rows = rng, opset, rows
         self.precision = "double" if rng.random() < 0.12 else "single"
         self.float = np.dtype(np.float64 if self.precision == "double" else np.float32)
         kinds = [self.float] * 16 + [np.dtype(t) for t in ("i4", "i4", "i8", "i1", "u1", "u4")]
@@ -208,7 +208,7 @@ class Graph:
     def sound(self, runs):
         """May this value stay? See above."""
         base = runs[0]
-        if base.size > MAX_ELEMENTS or any(r.shape != base.shape for r in runs) or base.dtype.kind not in "fiub":
+        if not 0 < base.size <= MAX_ELEMENTS or any(r.shape != base.shape for r in runs) or base.dtype.kind not in "fiub":
             return False
         if base.dtype.kind != "f":
             if base.dtype.itemsize == 8 and base.size and not -2 ** 53 < int(base.min()) <= int(base.max()) < 2 ** 53:
@@ -222,9 +222,10 @@ class Graph:
     # ---- the end ----
 
     def finish(self):
-        """(model, inputs): every result that nothing uses is an output, and some others."""
+        """(model, inputs): results that nothing uses are outputs, but for some, and so are a few others."""
         used = {n for node in self.nodes for n in node.input}
-        ends = [v for v in self.values if v.kind == "node" and (v.name not in used or self.chance(0.1))]
+        made = [v for v in self.values if v.kind == "node"]
+        ends = [v for v in made if self.chance(0.1 if v.name in used else 0.85)] or made[-1:]
         if self.chance(0.02):
             ends += [v for v in self.values if v.kind == "input" and v.name in used][:1]
         inputs = {v.name: v.a for v in self.values if v.kind == "input" and v.name in used}

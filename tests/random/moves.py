@@ -161,8 +161,9 @@ def pad(g, op):
 def resize(g, op):
     v = g.pick_float({3, 4})
     mode = g.one_of(["nearest", "nearest", "linear", "cubic"] if v.rank == 4 else ["nearest", "linear"])
-    attrs = {"mode": mode, "coordinate_transformation_mode":
-             g.one_of(["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"])}
+    maps = ["half_pixel", "asymmetric", "align_corners"]  # cubic: ONNX Runtime has the fourth otherwise than ONNX
+    attrs = {"mode": mode,
+             "coordinate_transformation_mode": g.one_of(maps + ["pytorch_half_pixel"] if mode != "cubic" else maps)}
     if mode == "nearest":
         attrs["nearest_mode"] = g.one_of(["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"])
     factors_ = [1, 1] + [g.one_of([1, 2, 3, 2, .5]) for _ in v.shape[2:]]

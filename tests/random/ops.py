@@ -17,14 +17,23 @@ INTS = [np.dtype(t) for t in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")]
 WIDE = [np.dtype(t) for t in ("i4", "i8")]
 BYTES = [np.dtype("i1"), np.dtype("u1")]
 BOOL = np.dtype(bool)
+FLOATS = [np.dtype("f4"), np.dtype("f8")]
+TYPES = set(INTS + FLOATS + [BOOL])
+CLASSES = {"float": FLOATS, "int": INTS[:4], "uint": INTS[4:], "integer": INTS, "num": INTS + FLOATS, "bool": [BOOL],
+           "any": TYPES, "all": TYPES, "low": []}         # of the types column of `nncc --ops`
 
 # Where an operator is defined and does not magnify much: operand 0 must lie in there.
 DOMAIN = {"Acos": (-.9, .9), "Asin": (-.9, .9), "Atanh": (-.9, .9), "Acosh": (1.1, 9), "Log": (.1, 90), "Sqrt": (.01, 90),
           "Reciprocal": (.2, 90), "Exp": (-9, 6), "Cosh": (-6, 6), "Sinh": (-6, 6), "Tan": (-1.2, 1.2), "Sin": (-40, 40),
           "Cos": (-40, 40), "ReduceLogSum": (.1, 90), "ReduceLogSumExp": (-9, 9), "Celu": (-20, 50), "Elu": (-20, 50)}
 
-# One side works in f32 inside (stash_type of nncc's rows; constants of ONNX Runtime): not for graphs that are f64 throughout.
-SINGLE_INSIDE = {"LayerNormalization", "RMSNormalization", "GroupNormalization", "Shrink", "HardSwish", "Gelu"}
+# Not for graphs that are f64 throughout: one side works in f32 inside (stash_type of nncc's rows; constants of ONNX
+# Runtime), or ONNX Runtime gets the shape wrong (GlobalMaxPool of rank 5).
+SINGLE_ONLY = {"LayerNormalization", "RMSNormalization", "GroupNormalization", "Shrink", "HardSwish", "Gelu", "GlobalMaxPool"}
+
+# What networks consist of is drawn more often than the rest.
+WEIGHTS = dict.fromkeys("Conv MatMul Gemm MaxPool AveragePool Softmax LayerNormalization ReduceMean Add Mul Relu Transpose "
+                        "Reshape Concat Slice".split(), 4)
 
 
 def generator(*names):
@@ -42,14 +51,15 @@ def schema_of(op, opset):
     return onnx.defs.get_schema(op, opset, "")
 
 
-def types_of(schema, type_text):
-    """The numpy types a schema allows for an operand."""
+def types_of(g, schema, type_text):
+    """The numpy types that ONNX and nncc's row allow for an operand."""
+    known = TYPES & g.rows[schema.name].get(type_text, TYPES)
     if type_text.startswith("tensor("):
         texts = [type_text]
     else:
         texts = next(c.allowed_type_strs for c in schema.type_constraints if c.type_param_str == type_text)
     names = {t[7:-1] for t in texts if t.startswith("tensor(")}
-    return {d for d in INTS + [BOOL, np.dtype("f4"), np.dtype("f8")]
+    return {d for d in known
             if {"float32": "float", "float64": "double"}.get(d.name, d.name) in names}
 
 
@@ -160,7 +170,7 @@ def elementwise(g, op):
         return None
     for k in range(operand_count(g, schema)):
         text = schema.inputs[min(k, len(schema.inputs) - 1)].type_str
-        dtypes = {chosen[text]} if text in chosen else usable(g, types_of(schema, text))
+        dtypes = {chosen[text]} if text in chosen else usable(g, types_of(g, schema, text))
         if not ins:
             v = first_operand(g, op, dtypes)
         else:
@@ -227,7 +237,7 @@ def reduction(g, op):
     def fits(v):                                         # integers that overflow mean nothing
         return v.is_float or op != "ReduceProd" or np.log2(np.maximum(np.abs(v.a.astype(float)), 1)).sum() < 30
 
-    v = g.pick(usable(g, types_of(schema, schema.inputs[0].type_str)), {1, 2, 3, 4, 5}, fits)
+    v = g.pick(usable(g, types_of(g, schema, schema.inputs[0].type_str)), {1, 2, 3, 4, 5}, fits)
     if op in DOMAIN and v.is_float:
         v = within(g, v, *DOMAIN[op])
     attrs = maybe(g, .5, keepdims=g.between(0, 1))
@@ -358,7 +368,19 @@ def window(g, v, dilated=True):
             attrs.pop("dilations", None)
     elif g.chance(.7):
         attrs["pads"] = [g.between(0, k - 1) for k in kernel * 2]
+    fit_window(v, attrs)
+    if attrs.get("auto_pad", "VALID") != "VALID":        # strides above the kernel would pad by less than 0
+        attrs["strides"] = [min(s, k) for s, k in zip(attrs.get("strides", [1] * n), kernel)]
     return attrs
+
+
+def fit_window(v, attrs):
+    """Makes the kernel small enough for the padded input."""
+    n, kernel = v.rank - 2, attrs["kernel_shape"]
+    for d in range(n):
+        pads = attrs.get("pads", [0] * 2 * n)
+        while (kernel[d] - 1) * attrs.get("dilations", [1] * n)[d] >= v.shape[2 + d] + pads[d] + pads[n + d]:
+            kernel[d] -= 1
 
 
 def groups_of(g, channels):
@@ -476,15 +498,30 @@ def exists(op, opset):
         return False
 
 
+def row_types(columns):
+    """{variable: types} of the types column."""
+    return {var: {d for c in types.split("|") for d in CLASSES.get(c, [t for t in TYPES if short_name(t) == c])}
+            for var, types in (c.split("=") for c in columns if "=" in c)}
+
+
+def short_name(dtype):
+    return "%s%d" % (dtype.kind, 8 * dtype.itemsize)
+
+
 def table(text):
-    """Operators of `nncc --ops` that take part: those with a generator or with an ONNX schema for `elementwise`."""
-    rows = [line.split()[0] for line in text.splitlines()[1:] if line.strip()]
-    return [op for op in rows if "." not in op and onnx.defs.has(op, "")]
+    """The rows of `nncc --ops` that take part, by operator: those with a generator, or an ONNX schema for `elementwise`."""
+    rows = [line.split() for line in text.splitlines()[1:] if line.strip()]
+    return {r[0]: row_types(r[2:]) for r in rows if "." not in r[0] and onnx.defs.has(r[0], "")}
+
+
+def lottery(rows):
+    """Operators as often as their weight says."""
+    return [op for op in rows for _ in range(WEIGHTS.get(op, 1))]
 
 
 def add_node(g, op):
     """Tries to add a node of this operator."""
-    if not exists(op, g.opset) or g.precision == "double" and op in SINGLE_INSIDE:
+    if not exists(op, g.opset) or g.precision == "double" and op in SINGLE_ONLY:
         return None
     try:
         return GENERATORS.get(op, elementwise)(g, op)

@@ -34,16 +34,17 @@ except ImportError as e:
     sys.exit(77)
 
 PER_BATCH = 40            # graphs to a program
-OPSETS = [13, 15, 17, 18, 18, 20, 21, 21, 22, 23, 24, 25, 26]
+OPSETS = [13, 15, 17, 18, 18, 20, 21, 21, 22, 23, 24, 25, 26, 26, 26]
 FAMILIES = [moves]        # modules that only register generators
 
 
 def draw(rows, seed, number):
     """Graph `number` of a seed."""
     rng = np.random.default_rng([seed, number])
-    g = graphs.Graph(rng, int(rng.choice(OPSETS)))
+    g = graphs.Graph(rng, int(rng.choice(OPSETS)), rows)
+    tickets = ops.lottery(rows)
     for _ in range(8 * g.nodes_wanted):
-        ops.add_node(g, rows[int(rng.integers(len(rows)))])
+        ops.add_node(g, g.one_of(tickets))
         if len(g.nodes) >= g.nodes_wanted:
             break
     return g

@@ -55,7 +55,9 @@ class Parts:
         except oracle.Refused:
             return None
         values.update(self.inputs)
-        if any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in values.values()) or not self.outputs:
+        if not self.outputs or not values.keys() >= set(self.outputs):
+            return None
+        if any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in values.values()):
             return None
         model = oracle.make_model(self.nodes, self.inputs, self.weights, {n: values[n] for n in self.outputs}, self.opset)
         made = check.Subject(name, model, self.inputs)
