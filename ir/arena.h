@@ -26,10 +26,9 @@ int64_t arena_alive(const struct arena_item *items, int n, int64_t align, int st
 int64_t arena_bound(const struct arena_item *items, int n, int64_t align, int *step);
 
 /* May `result`, born in this nest, lie where `operand` lies, which dies in it? Proven from the
- * nest alone: it writes each element of the result at most once, reads element e of the operand
- * only in the statement that writes element e of the result or before it in the same iteration,
- * and never writes the operand; elements have the same size. In any order of the iterations, so
- * that tiles and parallel loops are no exception. */
+ * nest alone: no element of the operand is read after the same element of the result is
+ * written, and the nest never writes the operand; elements have the same size. Iterations of a
+ * loop around both may run in any order. */
 bool arena_may_overlay(const struct ast *a, const struct ast_node *nest, int result,
                        int operand);
 

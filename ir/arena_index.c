@@ -1,4 +1,4 @@
-/* Index expressions of stores as sums over loops, and as digits.
+/* Index expressions as sums over loops, and as digits.
  *
  * An index like 3136 * c + 56 * y + x is a number with the weights 3136, 56 and 1. Where every
  * digit stays below the ratio of its weight to the next larger one, the index has these digits
@@ -45,21 +45,6 @@ static struct form form_product(const struct form *f, const struct form *g) {
     return product;
 }
 
-struct form form_read(const struct loop_scope *s, const struct expr *e) {
-    int64_t c;
-    if (expr_as_int(e, &c))
-        return form_constant(c);
-    for (int k = 0; e->kind == EXPR_VAR && k < s->n; k++)
-        if (s->loop[k].name == e->name)
-            return s->loop[k].value;
-    if (e->kind != EXPR_FUNC || e->n != 2)
-        return (struct form){.ok = false};
-    struct form x = form_read(s, e->arg[0]), y = form_read(s, e->arg[1]);
-    if (e->func == FUNC_ADD || e->func == FUNC_SUB)
-        return form_plus(x, e->func == FUNC_ADD ? 1 : -1, &y);
-    return e->func == FUNC_MUL ? form_product(&x, &y) : (struct form){.ok = false};
-}
-
 bool form_equal(const struct form *a, const struct form *b) {
     return a->ok && b->ok && a->constant == b->constant &&
            memcmp(a->coef, b->coef, sizeof a->coef) == 0;
@@ -95,6 +80,52 @@ static bool form_most(const struct loop_scope *s, const struct form *f, int64_t 
 static bool form_least(const struct loop_scope *s, const struct form *f, int64_t *least) {
     struct form minus = form_plus(form_constant(0), -1, f);
     return form_most(s, &minus, least) && !__builtin_sub_overflow(0, *least, least);
+}
+
+/* ---- reading ---- */
+
+/* floor(f / d): of the terms that d divides exactly; false unless the others stay within one
+ * multiple of d. */
+static struct form form_quotient(const struct loop_scope *s, const struct form *f, int64_t d) {
+    struct form quotient = form_constant(0), rest = *f;
+    int64_t least, most;
+    for (int k = 0; k < INDEX_LOOPS && f->ok; k++)
+        if (f->coef[k] % d == 0) {
+            quotient.coef[k] = f->coef[k] / d;
+            rest.coef[k] = 0;
+        }
+    quotient.ok = form_least(s, &rest, &least) && form_most(s, &rest, &most) &&
+                  floor_div(least, d) == floor_div(most, d);
+    if (quotient.ok)
+        quotient.constant = floor_div(least, d);
+    return quotient;
+}
+
+/* x / y or x % y */
+static struct form form_division(const struct loop_scope *s, enum func func,
+                                 const struct form *x, const struct expr *divisor) {
+    int64_t d;
+    if (!x->ok || !expr_as_int(divisor, &d) || d <= 0)
+        return (struct form){.ok = false};
+    struct form quotient = form_quotient(s, x, d);
+    return func == FUNC_DIV ? quotient : form_plus(*x, -d, &quotient);
+}
+
+struct form form_read(const struct loop_scope *s, const struct expr *e) {
+    int64_t c;
+    if (expr_as_int(e, &c))
+        return form_constant(c);
+    for (int k = 0; e->kind == EXPR_VAR && k < s->n; k++)
+        if (s->loop[k].name == e->name)
+            return s->loop[k].value;
+    if (e->kind != EXPR_FUNC || e->n != 2)
+        return (struct form){.ok = false};
+    struct form x = form_read(s, e->arg[0]), y = form_read(s, e->arg[1]);
+    if (e->func == FUNC_ADD || e->func == FUNC_SUB)
+        return form_plus(x, e->func == FUNC_ADD ? 1 : -1, &y);
+    if (e->func == FUNC_DIV || e->func == FUNC_REM)
+        return form_division(s, e->func, &x, e->arg[1]);
+    return e->func == FUNC_MUL ? form_product(&x, &y) : (struct form){.ok = false};
 }
 
 /* A constant that `e`, a sum or a maximum of sums, does not fall below. */
@@ -235,80 +266,83 @@ static struct form digit_part(const struct form *f, const struct digits *d, int 
     return part;
 }
 
+/* Digits counted from the lowest index. */
+bool element_digits(const struct loop_scope *s, const struct form *index,
+                    const struct digits *d, struct element *e) {
+    const struct form one = form_constant(1);
+    int64_t lowest = index->constant;
+    bool ok = index->ok;
+    for (int k = 0; k < d->n; k++) {
+        e->digit[k] = digit_part(index, d, k);
+        if (!form_least(s, &e->digit[k], &e->lo[k]) || !form_most(s, &e->digit[k], &e->hi[k]))
+            return false;
+        add_product(&lowest, d->weight[k], e->lo[k], &ok);
+    }
+    if (!ok || lowest < 0)
+        return false;
+    for (int k = 0; k < d->n; k++) {
+        int64_t shift = lowest / d->weight[k];
+        lowest %= d->weight[k];
+        if (__builtin_sub_overflow(shift, e->lo[k], &shift) ||
+            __builtin_add_overflow(e->lo[k], shift, &e->lo[k]) ||
+            __builtin_add_overflow(e->hi[k], shift, &e->hi[k]))
+            return false;
+        e->digit[k] = form_plus(e->digit[k], shift, &one);
+        if (k > 0 && e->hi[k] >= d->weight[k - 1] / d->weight[k])
+            return false;
+    }
+    return true;
+}
+
+bool elements_disjoint(const struct element *a, const struct element *b, int num_digits) {
+    for (int k = 0; k < num_digits; k++)
+        if (a->hi[k] < b->lo[k] || b->hi[k] < a->lo[k])
+            return true;
+    return false;
+}
+
+/* ---- iterations ---- */
+
 /* Does the value of a digit tell the counters in it? It does when each stride is more than what
  * all smaller ones add up to. most[k] is the range of counter k. */
-static bool tells_counters(const struct loop_scope *s, const struct form *part,
-                           const int64_t *most) {
-    for (int k = 0; k < s->n; k++) {
-        int64_t below = 0, stride = magnitude(part->coef[k]);
+static bool tells_counters(const struct form *digit, int loops, const int64_t *most) {
+    for (int k = 0; k < loops; k++) {
+        int64_t below = 0, stride = magnitude(digit->coef[k]);
         bool ok = true;
-        for (int j = 0; j < s->n; j++)
-            if (j != k && magnitude(part->coef[j]) <= stride)
-                add_product(&below, magnitude(part->coef[j]), most[j], &ok);
+        for (int j = 0; j < loops; j++)
+            if (j != k && magnitude(digit->coef[j]) <= stride)
+                add_product(&below, magnitude(digit->coef[j]), most[j], &ok);
         if (stride > 0 && most[k] > 0 && (!ok || below >= stride))
             return false;
     }
     return true;
 }
 
-/* No two iterations have the same digits. */
-static bool digits_tell_iterations(const struct loop_scope *s, const struct form *index,
-                                   const struct digits *d) {
+/* Is it a sum over the first `loops` names alone, without symbols? */
+static bool over_loops(const struct loop_scope *s, int loops, const struct form *f) {
+    for (int k = 0; k < INDEX_LOOPS; k++)
+        if (f->coef[k] != 0 && (k >= loops || s->loop[k].symbol))
+            return false;
+    return f->ok;
+}
+
+bool elements_tell_loops(const struct loop_scope *s, int loops, const struct element *a,
+                         const struct element *b, int num_digits) {
     int64_t most[INDEX_LOOPS];
-    for (int k = 0; k < s->n; k++) {
+    bool told[INDEX_LOOPS] = {false};
+    for (int k = 0; k < loops; k++) {
         struct form counter = form_counter(k);
         if (!form_most(s, &counter, &most[k]))
             return false;
         most[k] = most[k] < 0 ? 0 : most[k];
-        if (most[k] > 0 && index->coef[k] == 0 && !s->loop[k].symbol)
-            return false;
     }
-    for (int k = 0; k < d->n; k++) {
-        struct form part = digit_part(index, d, k);
-        if (!tells_counters(s, &part, most))
+    for (int d = 0; d < num_digits; d++)
+        if (form_equal(&a->digit[d], &b->digit[d]) && over_loops(s, loops, &a->digit[d]) &&
+            tells_counters(&a->digit[d], loops, most))
+            for (int k = 0; k < loops; k++)
+                told[k] = told[k] || a->digit[d].coef[k] != 0;
+    for (int k = 0; k < loops; k++)
+        if (!told[k] && most[k] > 0 && !s->loop[k].symbol)
             return false;
-    }
     return true;
-}
-
-/* Ranges of the digits, counted from the lowest index; false unless each stays below its ratio.
- */
-static bool digit_ranges(const struct loop_scope *s, const struct form *index,
-                         const struct digits *d, struct element_box *box) {
-    int64_t lowest = index->constant;
-    bool ok = true;
-    for (int k = 0; k < d->n; k++) {
-        struct form part = digit_part(index, d, k);
-        if (!form_least(s, &part, &box->lo[k]) || !form_most(s, &part, &box->hi[k]))
-            return false;
-        add_product(&lowest, d->weight[k], box->lo[k], &ok);
-    }
-    if (!ok || lowest < 0)
-        return false;
-    for (int k = 0; k < d->n; k++) {
-        int64_t digit = lowest / d->weight[k];
-        lowest %= d->weight[k];
-        if (__builtin_sub_overflow(box->hi[k], box->lo[k], &box->hi[k]) ||
-            __builtin_add_overflow(box->hi[k], digit, &box->hi[k]))
-            return false;
-        box->lo[k] = digit;
-        if (k > 0 && box->hi[k] >= d->weight[k - 1] / d->weight[k])
-            return false;
-    }
-    return true;
-}
-
-bool box_of_store(const struct loop_scope *s, const struct form *index, const struct digits *d,
-                  struct element_box *box) {
-    for (int k = 0; k < s->n; k++)
-        if (s->loop[k].symbol && index->coef[k] != 0)
-            return false;
-    return index->ok && digit_ranges(s, index, d, box) && digits_tell_iterations(s, index, d);
-}
-
-bool boxes_disjoint(const struct element_box *a, const struct element_box *b, int num_digits) {
-    for (int k = 0; k < num_digits; k++)
-        if (a->hi[k] < b->lo[k] || b->hi[k] < a->lo[k])
-            return true;
-    return false;
 }

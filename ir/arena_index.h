@@ -1,6 +1,6 @@
-/* Which elements the stores of one nest write: their indices as sums over the loops around
- * them, and as digits of a positional number system, in which two stores, or two iterations of
- * one, are told apart digit by digit. Inside the memory plan: arena_pairs.c includes this,
+/* Which elements the statements of one nest touch: their indices as sums over the loops around
+ * them, and as digits of a positional number system, in which two accesses, or two iterations
+ * of one, are told apart digit by digit. Inside the memory plan: arena_pairs.c includes this,
  * nothing else does. */
 #ifndef NNCC_IR_ARENA_INDEX_H
 #define NNCC_IR_ARENA_INDEX_H
@@ -8,7 +8,7 @@
 #include "ir/ast.h"
 
 enum {
-    INDEX_LOOPS = 24,               // loops around a statement, tile iterators and symbols
+    INDEX_LOOPS = 16,               // loops around a statement, tile iterators and symbols
     INDEX_BOUNDS = 2,               // of one loop: min(a, b)
     INDEX_DIGITS = INDEX_LOOPS + 1, // of one number system
 };
@@ -55,14 +55,20 @@ struct digits {
 struct digits digits_from_largest(const struct form *f);
 struct digits digits_from_smallest(const struct form *f);
 
-/* The digits of all elements that a store with this index writes lie in lo..hi. */
-struct element_box {
+/* The digits of the elements that one access touches, as sums over its loops, and their ranges.
+ */
+struct element {
+    struct form digit[INDEX_DIGITS];
     int64_t lo[INDEX_DIGITS], hi[INDEX_DIGITS];
 };
-/* The box of a store inside the loops of s. False unless it is shown that no two iterations
- * write one element. */
-bool box_of_store(const struct loop_scope *s, const struct form *index, const struct digits *d,
-                  struct element_box *box);
-bool boxes_disjoint(const struct element_box *a, const struct element_box *b, int num_digits);
+/* False unless it is shown that the digits are those of the index, none reaching the next. */
+bool element_digits(const struct loop_scope *s, const struct form *index,
+                    const struct digits *d, struct element *e);
+/* Some digit differs whatever the iterations. */
+bool elements_disjoint(const struct element *a, const struct element *b, int num_digits);
+/* Two accesses that share the first `loops` names of s: in different iterations of these loops
+ * they touch different elements, because digits that they have in common tell the iteration. */
+bool elements_tell_loops(const struct loop_scope *s, int loops, const struct element *a,
+                         const struct element *b, int num_digits);
 
 #endif

@@ -1,149 +1,186 @@
 /* In-place results: when the result of a nest may lie where an operand lies that dies there.
  *
- * It may when the nest writes each element of the result at most once, and reads element e of
- * the operand only in the statement that writes element e of the result, or before it in the
- * same iteration. That holds in whatever order the iterations run, so it holds for the row and
- * vec iterators of tiles as for loops. */
+ * It may when no element of the operand is read after the nest has written the same element of
+ * the result. Each load is held against each store. Either they never touch the same element;
+ * or the load comes first in an iteration of the loops around both, and in other iterations of
+ * these loops they touch different elements. So a sum of two arrays may overwrite one of them,
+ * and a softmax the row whose maximum it has taken before. Both conditions hold in whatever
+ * order the iterations run: tiles and parallel loops are no exception. */
 #include "ir/arena.h"
 #include "ir/arena_index.h"
 
-enum { MAX_STORES = 32 }; // of the result in one nest
+enum { MAX_ACCESSES = 64 }; // of both buffers in one nest
 
-/* What follows in the lists around a statement, innermost first. */
-struct following {
-    const struct ast_node *next;
-    const struct following *outer;
+/* A load of the operand or a store of the result. */
+struct access {
+    bool store;
+    int statement;                              // its number in the order of the text
+    const struct ast_node *around[INDEX_LOOPS]; // the loops, outermost first
+    int num_around;
+    struct loop_scope scope; // symbols, the loops around, iterators of a tile
+    struct form index;
+    struct element element;
 };
 
 struct proof {
     int result, operand;
-    struct loop_scope scope;
-    const struct following *following; // the statement at hand
-    const struct form *stores; // the statement at hand writes this element of the result; NULL:
-                               // none
-    const struct digits *digits; // to tell elements apart; NULL: collect systems to try
-    struct digits system[2 * MAX_STORES];
-    struct element_box box[MAX_STORES];
-    int num_stores;
+    struct arena *arena;
+    struct access *accesses[MAX_ACCESSES];
+    int num_accesses;
+    struct access here; // the statement at hand
+    bool stores_result; // it does
     bool ok;
 };
 
-/* ---- loads ---- */
+/* ---- what the nest touches ---- */
 
-/* Does a statement after the one at hand, in the same iteration of the loops around it, write
- * this element of the result? */
-static bool written_later(const struct proof *p, const struct form *element) {
-    for (const struct following *f = p->following; f; f = f->outer)
-        for (const struct ast_node *n = f->next; n; n = n->next) {
-            if (n->kind != AST_STORE || n->buffer != p->result)
-                continue;
-            struct form stored = form_read(&p->scope, n->index);
-            if (form_equal(&stored, element))
-                return true;
-        }
-    return false;
+static void add_access(struct proof *p, const struct expr *index, bool store) {
+    p->ok = p->ok && p->num_accesses < MAX_ACCESSES;
+    if (!p->ok)
+        return;
+    struct access *a = arena_new(p->arena, struct access);
+    p->accesses[p->num_accesses++] = a;
+    *a = p->here;
+    a->store = store;
+    a->index = form_read(&a->scope, index);
+    p->ok = a->index.ok;
 }
 
-static void check_load(void *user, const struct expr *e) {
+static void add_load(void *user, const struct expr *e) {
     struct proof *p = user;
-    if (e->kind != EXPR_LOAD)
-        return;
-    if (e->array == p->result && p->stores)
+    if (e->kind == EXPR_LOAD && e->array == p->operand)
+        add_access(p, e->arg[0], false);
+    if (e->kind == EXPR_LOAD && e->array == p->result && p->stores_result)
         p->ok = false; // it accumulates
-    if (e->array != p->operand)
-        return;
-    struct form element = form_read(&p->scope, e->arg[0]);
-    p->ok = p->ok && (p->stores ? form_equal(&element, p->stores) : written_later(p, &element));
 }
 
-static void check_loads(struct proof *p, const struct expr *e) {
-    if (e)
-        expr_walk(e, check_load, p);
+static void add_loads(struct proof *p, const struct expr *e) {
+    if (e && p->ok)
+        expr_walk(e, add_load, p);
 }
 
-/* ---- statements ---- */
-
-static void note_store(struct proof *p, const struct form *index) {
-    int k = p->num_stores++;
-    p->ok = p->ok && index->ok && k < MAX_STORES;
-    if (p->ok && p->digits)
-        p->ok = box_of_store(&p->scope, index, p->digits, &p->box[k]);
-    else if (p->ok) {
-        p->system[2 * k] = digits_from_largest(index);
-        p->system[2 * k + 1] = digits_from_smallest(index);
+/* The iterators of a tile that its store runs over, or those of its reduction. */
+static void add_tile_iters(struct proof *p, const struct ast_node *n, bool reduction) {
+    for (int k = 0; k < n->num_tile && p->ok; k++) {
+        bool red = n->tile[k].role == TILE_RED || n->tile[k].role == TILE_DOT4;
+        if (red == reduction)
+            p->ok = scope_add_tile_iter(&p->here.scope, &n->tile[k]);
     }
 }
 
-static void prove_store(struct proof *p, const struct ast_node *n) {
-    int outer = p->scope.n;
+static void add_store(struct proof *p, const struct ast_node *n) {
+    int outer = p->here.scope.n;
     for (int k = 0; k < n->num_tile; k++)
-        check_loads(p, n->tile[k].count);
-    for (int k = 0; k < n->num_tile && p->ok; k++)
-        if (n->tile[k].role == TILE_ROW || n->tile[k].role == TILE_VEC)
-            p->ok = scope_add_tile_iter(&p->scope, &n->tile[k]);
-    struct form index = form_read(&p->scope, n->index);
-    check_loads(p, n->index);
+        add_loads(p, n->tile[k].count);
+    add_tile_iters(p, n, false);
+    add_loads(p, n->index);
+    p->stores_result = n->buffer == p->result;
     p->ok = p->ok && n->buffer != p->operand;
-    p->stores = n->buffer == p->result ? &index : NULL;
-    if (p->stores)
-        note_store(p, &index);
-    check_loads(p, n->value);
-    p->stores = NULL;
-    p->scope.n = outer;
+    if (p->stores_result)
+        add_access(p, n->index, true);
+    add_tile_iters(p, n, true);
+    add_loads(p, n->value);
+    p->stores_result = false;
+    p->here.scope.n = outer;
 }
 
-static void prove_list(struct proof *p, const struct ast_list *list) {
-    struct following here = {.outer = p->following};
-    for (const struct ast_node *n = list->first; n && p->ok; n = n->next) {
-        int outer = p->scope.n;
-        here.next = n->next;
-        p->following = &here;
-        check_loads(p, n->lo);
-        check_loads(p, n->hi);
-        check_loads(p, n->cond);
-        if (n->kind == AST_STORE || n->kind == AST_TILE)
-            prove_store(p, n);
-        else
-            check_loads(p, n->value);
-        if (n->kind == AST_CALL || (n->kind == AST_FOR && !scope_add_loop(&p->scope, n)))
-            p->ok = false;
-        prove_list(p, &n->body);
-        prove_list(p, &n->orelse);
-        p->scope.n = outer;
+static void add_list(struct proof *p, const struct ast_list *list);
+
+static void add_loop(struct proof *p, const struct ast_node *n) {
+    int outer = p->here.scope.n;
+    add_loads(p, n->lo);
+    add_loads(p, n->hi);
+    p->ok = p->ok && scope_add_loop(&p->here.scope, n);
+    if (p->ok) {
+        p->here.around[p->here.num_around++] = n;
+        add_loads(p, n->cond);
+        add_list(p, &n->body);
+        p->here.num_around--;
     }
-    p->following = here.outer;
+    p->here.scope.n = outer;
 }
 
-static bool stores_disjoint(const struct proof *p) {
-    for (int i = 0; i < p->num_stores; i++)
-        for (int k = 0; k < i; k++)
-            if (!boxes_disjoint(&p->box[i], &p->box[k], p->digits->n))
+static void add_list(struct proof *p, const struct ast_list *list) {
+    for (const struct ast_node *n = list->first; n && p->ok; n = n->next) {
+        p->here.statement++;
+        if (n->kind == AST_FOR) {
+            add_loop(p, n);
+        } else if (n->kind == AST_STORE || n->kind == AST_TILE) {
+            add_store(p, n);
+        } else {
+            p->ok = n->kind != AST_CALL;
+            add_loads(p, n->cond);
+            add_loads(p, n->value);
+            add_list(p, &n->body);
+            add_list(p, &n->orelse);
+        }
+    }
+}
+
+/* ---- the proof ---- */
+
+/* Names at the beginning of both scopes that mean the same loop. */
+static int common_names(const struct access *load, const struct access *store) {
+    int num = 0, symbols = 0;
+    if (load->statement == store->statement)
+        return load->scope.n < store->scope.n ? load->scope.n : store->scope.n;
+    for (; symbols < load->scope.n && load->scope.loop[symbols].symbol; symbols++)
+        continue;
+    while (num < load->num_around && num < store->num_around &&
+           load->around[num] == store->around[num])
+        num++;
+    return symbols + num;
+}
+
+static bool pair_is_safe(const struct access *load, const struct access *store,
+                         int num_digits) {
+    return elements_disjoint(&load->element, &store->element, num_digits) ||
+           (load->statement <= store->statement &&
+            elements_tell_loops(&load->scope, common_names(load, store), &load->element,
+                                &store->element, num_digits));
+}
+
+/* With the elements written in this number system. */
+static bool all_safe(struct proof *p, const struct digits *d) {
+    for (int k = 0; k < p->num_accesses; k++) {
+        struct access *a = p->accesses[k];
+        if (!element_digits(&a->scope, &a->index, d, &a->element))
+            return false;
+    }
+    for (int i = 0; i < p->num_accesses; i++)
+        for (int k = 0; k < p->num_accesses; k++)
+            if (!p->accesses[i]->store && p->accesses[k]->store &&
+                !pair_is_safe(p->accesses[i], p->accesses[k], d->n))
                 return false;
     return true;
 }
 
-/* Walks the nest once to find what its stores look like, then with the number system of each
- * until one tells all elements apart. Cost: statements times stores, and the loops squared. */
+static bool try_systems(struct proof *p) {
+    bool stores = false;
+    for (int k = 0; k < p->num_accesses; k++)
+        stores = stores || p->accesses[k]->store;
+    for (int k = 0; k < p->num_accesses && stores; k++) {
+        struct digits down = digits_from_largest(&p->accesses[k]->index);
+        struct digits up = digits_from_smallest(&p->accesses[k]->index);
+        if (all_safe(p, &down) || all_safe(p, &up))
+            return true;
+    }
+    return false;
+}
+
+/* Tries the number system of each access. Cost: accesses cubed, times loops squared. */
 bool arena_may_overlay(const struct ast *a, const struct ast_node *nest, int result,
                        int operand) {
     enum dtype r = a->buffers.data[result].dtype, o = a->buffers.data[operand].dtype;
-    struct proof p = {.result = result, .operand = operand, .ok = true};
+    struct arena scratch = {0};
+    struct proof p = {.arena = &scratch, .result = result, .operand = operand, .ok = true};
     if (nest->kind != AST_NEST || dtype_info(r)->bits != dtype_info(o)->bits ||
         dtype_info(r)->bits < 8)
         return false;
     for (int k = 0; k < a->symbols.len && p.ok; k++)
-        p.ok = scope_add_symbol(&p.scope, &a->symbols.data[k]);
-    prove_list(&p, &nest->body);
-    int num = p.num_stores;
-    if (!p.ok || num == 0)
-        return false;
-    for (int k = 0; k < 2 * num; k++) {
-        p.digits = &p.system[k];
-        p.num_stores = 0;
-        p.ok = true;
-        prove_list(&p, &nest->body);
-        if (p.ok && stores_disjoint(&p))
-            return true;
-    }
-    return false;
+        p.ok = scope_add_symbol(&p.here.scope, &a->symbols.data[k]);
+    add_list(&p, &nest->body);
+    bool may = p.ok && try_systems(&p);
+    arena_free(&scratch);
+    return may;
 }

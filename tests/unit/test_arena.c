@@ -154,6 +154,17 @@ static const struct {
     {"split, counted from the outer loop",
      "nest \"n\" { for c0 = 0..64 by 6 { for c1 = c0..min(64, c0+6) { b2[c1] = b1[c1] } } }\n",
      256},
+    {"split, rounded down to the piece",
+     "nest \"n\" { for c0 = 1..61 by 6 { for c1 = 0..6 { b2[(c0-1)/6*6+c1] = b1[(c0-1)/6*6+c1] "
+     "} "
+     "} }\n",
+     256},
+    {"flat, taken apart",
+     "nest \"n\" { for c0 = 0..8 { for c1 = 0..8 { b2[(8*c0+c1)/8*8+(8*c0+c1)%8] = b1[8*c0+c1] "
+     "} "
+     "} }\n",
+     256},
+    {"halves of one piece", "nest \"n\" { for c0 = 0..64 { b2[c0/2] = b1[c0/2] } }\n", 512},
     {"split, the pieces overlapping",
      "nest \"n\" { for c0 = 0..60 by 4 { for c1 = 0..6 { b2[c0+c1] = b1[c0+c1] } } }\n", 512},
     {"split in the inner of two loops",
@@ -185,7 +196,7 @@ static const struct {
     {"under a condition",
      "nest \"n\" { for c0 = 0..64 { if b0[c0] < 1.0 { b2[c0] = b1[c0] } } }\n", 256},
     {"the operand in the condition",
-     "nest \"n\" { for c0 = 0..64 { if b1[c0] < 1.0 { b2[c0] = b1[c0] } } }\n", 512},
+     "nest \"n\" { for c0 = 0..64 { if b1[c0] < 1.0 { b2[c0] = b1[c0] } } }\n", 256},
     {"the operand is written",
      "nest \"n\" { for c0 = 0..64 { b2[c0] = b1[c0] \n b1[c0] = 0.0 } }\n", 512},
     {"tile, the operand around the reduce",
@@ -209,6 +220,48 @@ static const struct {
     {"a scalar before a tile",
      "nest \"n\" { for c0 = 0..64 by 8 { let s0: f32 = b1[c0] \n tile (m: 8 vec) b2[c0+m] = s0 "
      "} }\n",
+     256},
+    {"rows: the maximum, then the row",
+     "nest \"n\" { for c0 = 0..8 { let s0: f32 = -inff32 \n for c1 = 0..8 { set s0 = max(s0, "
+     "b1[8*c0+c1]) } for c1 = 0..8 { b2[8*c0+c1] = b1[8*c0+c1] - s0 } } }\n",
+     256},
+    {"rows: the row, then its maximum",
+     "nest \"n\" { for c0 = 0..8 { let s0: f32 = -inff32 \n for c1 = 0..8 { b2[8*c0+c1] = "
+     "b1[8*c0+c1] } for c1 = 0..8 { set s0 = max(s0, b1[8*c0+c1]) } } }\n",
+     512},
+    {"rows: the maximum of the next row",
+     "nest \"n\" { for c0 = 0..7 { let s0: f32 = -inff32 \n for c1 = 0..8 { set s0 = max(s0, "
+     "b1[8*c0+c1+8]) } for c1 = 0..8 { b2[8*c0+c1] = b1[8*c0+c1] - s0 } } }\n",
+     512},
+    {"rows: a row too long",
+     "nest \"n\" { for c0 = 0..7 { let s0: f32 = -inff32 \n for c1 = 0..9 { set s0 = max(s0, "
+     "b1[8*c0+c1]) } for c1 = 0..8 { b2[8*c0+c1] = b1[8*c0+c1] - s0 } } }\n",
+     512},
+    {"columns: the maximum of the row",
+     "nest \"n\" { for c0 = 0..8 { let s0: f32 = -inff32 \n for c1 = 0..8 { set s0 = max(s0, "
+     "b1[8*c0+c1]) } for c1 = 0..8 { b2[8*c1+c0] = s0 } } }\n",
+     512},
+    {"a maximum of all first",
+     "nest \"n\" { let s0: f32 = -inff32 \n for c0 = 0..64 { set s0 = max(s0, b1[63-c0]) } for "
+     "c0 = 0..64 { b2[c0] = s0 } }\n",
+     256},
+    {"a row by tiles",
+     "nest \"n\" { for c0 = 0..8 { let s0: f32 = 0.0 \n for c1 = 0..8 { set s0 = s0 + "
+     "b1[8*c0+c1] } tile (m: 8 vec, k: 8 red) b2[8*c0+m] = reduce(add, [k: 8], b1[8*c0+k]) * "
+     "s0 "
+     "} }\n",
+     512},
+    {"rows by tiles of sums",
+     "nest \"n\" { for c0 = 0..8 { b2[8*c0] = 1.0 \n tile (m: 7 vec, k: 8 red) b2[8*c0+m+1] = "
+     "reduce(add, [k: 8], b0[8*c0+k]) + b1[8*c0+m+1] } }\n",
+     256},
+    {"half a row before it is read",
+     "nest \"n\" { for c0 = 0..8 { for c1 = 0..4 { b2[8*c0+c1] = b1[8*c0+c1] } for c1 = 0..4 { "
+     "b2[8*c0+c1+4] = b1[8*c0+c1+4] } } }\n",
+     256},
+    {"half a row before the whole is read",
+     "nest \"n\" { for c0 = 0..8 { for c1 = 0..4 { b2[8*c0+c1] = b1[8*c0+c1] } for c1 = 0..8 { "
+     "b2[8*c0+c1] = b1[8*c0+c1] } } }\n",
      512},
     {"no nest", "for c0 = 0..64 { b2[c0] = b1[c0] }\n", 512},
 };
