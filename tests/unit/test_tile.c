@@ -54,11 +54,16 @@ static const char *const programs[] = {
     "output b1: f32[16] \"max\" [4,4]\n"
     "output b2: f32[16] \"sum\" [4,4]\n"
     "output b3: f32[160] \"many\" [4,40]\n"
+    "output b4: f32[4] \"far\" [4]\n"
+    "output b5: f32[8] \"far\" [2,4]\n"
     "nest \"\" { for c = 0..4 {\n"
     "    tile (n: 4 vec, q: 3 red) b1[c*4 + n] = reduce(max, [q: 3], b0[c*85 + n*2 + q])\n"
     "    tile (n: 4 vec, q: 3 red) b2[c*4 + n] = reduce(add, [q: 3], b0[c*85 + n*2 + q])\n"
     "    tile (n: 40 vec, q: 3 red) b3[c*40 + n] = reduce(max, [q: 3], b0[c*85 + n*2 + q])\n"
-    "} }\n",
+    "}\n"
+    "tile (n: 4 vec, q: 85 red) b4[n] = reduce(add, [q: 85], b0[n*85 + q] * b0[q])\n"
+    "tile (m: 2 row, n: 4 vec, q: 80 red) b5[m*4 + n] = reduce(add, [q: 80], b0[n*85 + q] * b0[q + m*4])\n"
+    "}\n",
     /* int8 by int8: 8 lanes are rows, 16 are lanes */
     "ast \"int8\"\n"
     "input b0: i8[192] \"x\" [6,32]\n"
