@@ -1,0 +1,176 @@
+/* The naive ast of a program against the one made of its schedule, in the interpreter. */
+#include "tests/nests/compare.h"
+#include "ir/interp.h"
+#include "polyhedral/polyhedral.h"
+
+/* ---- one run ---- */
+
+struct storage {
+    struct arena arena;
+    void **data; // [buffers]
+};
+
+static int64_t next_random(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 8) % 2001;
+}
+
+/* Floats in [-1, 3], bytes of any value, other integers that are indices of most arrays, or all
+ * zero, which are indices of every array. */
+static void fill(const struct buffer *b, void *data, bool zero, uint32_t *state) {
+    for (int64_t k = 0; k < b->max_elements; k++) {
+        int64_t r = next_random(state);
+        int bits = dtype_info(b->dtype)->bits;
+        union scalar v = {.i = zero ? 0 : b->dtype == DTYPE_BOOL ? r % 2 : r % 3};
+        if (dtype_is_float(b->dtype))
+            v.f = (double)(r - 500) / 500.0;
+        else if (bits <= 8 && b->dtype != DTYPE_BOOL && !zero)
+            v.i = r % 256 - 128;
+        dtype_store(b->dtype, data, k, v);
+    }
+}
+
+static void start(struct storage *s, const struct ast *a, bool zero, int poison) {
+    uint32_t state = 1;
+    *s = (struct storage){.data = NULL};
+    s->data = arena_array(&s->arena, void *, a->buffers.len);
+    for (int k = 0; k < a->buffers.len; k++) {
+        const struct buffer *b = &a->buffers.data[k];
+        int64_t bytes;
+        if (b->kind == BUFFER_CONST)
+            continue;
+        if (!dtype_bytes(b->dtype, b->max_elements, &bytes))
+            bug("%s has no size", b->name);
+        s->data[k] = arena_alloc(&s->arena, (size_t)bytes);
+        memset(s->data[k], poison, (size_t)bytes);
+        if (b->kind == BUFFER_INPUT)
+            fill(b, s->data[k], zero, &state);
+    }
+}
+
+/* ---- two runs ---- */
+
+static bool same_bytes(const struct ast *a, void *const *left, void *const *right,
+                       struct str *why) {
+    for (int k = 0; k < a->buffers.len; k++) {
+        const struct buffer *b = &a->buffers.data[k];
+        int64_t at = 0, bytes;
+        const char *l = left[k], *r = right[k];
+        if (b->kind != BUFFER_OUTPUT || !dtype_bytes(b->dtype, b->max_elements, &bytes))
+            continue;
+        while (at < bytes && l[at] == r[at])
+            at++;
+        if (at == bytes)
+            continue;
+        str_addf(why, "%s differs, first at element %lld of %lld", b->onnx_name,
+                 (long long)(at * 8 / dtype_info(b->dtype)->bits), (long long)b->max_elements);
+        return false;
+    }
+    return true;
+}
+
+/* With these symbols; elements beyond them are left as they are, so both start alike. */
+static bool compare_at(const struct ast *x, const struct ast *y, const int64_t *symbols,
+                       bool zero, struct str *why, int *code) {
+    struct storage left, right;
+    start(&left, x, zero, 0x55);
+    start(&right, y, zero, 0xFF);
+    for (int k = 0; k < x->buffers.len && x->symbols.len; k++) {
+        const struct buffer *b = &x->buffers.data[k];
+        int64_t bytes;
+        if (b->kind == BUFFER_OUTPUT && dtype_bytes(b->dtype, b->max_elements, &bytes))
+            memset(left.data[k], 0xFF, (size_t)bytes);
+    }
+    *code = interp_run(x, left.data, symbols);
+    int other = interp_run(y, right.data, symbols);
+    bool same = other == *code;
+    if (!same)
+        str_addf(why, "one run ends with %d, the other with %d", *code, other);
+    else if (*code == 0)
+        same = same_bytes(x, left.data, right.data, why);
+    arena_free(&left.arena);
+    arena_free(&right.arena);
+    return same;
+}
+
+bool compare_asts(const struct ast *x, const struct ast *y, struct str *why, int *code) {
+    struct arena arena = {0};
+    int64_t *largest = arena_array(&arena, int64_t, x->symbols.len);
+    int64_t *ones = arena_array(&arena, int64_t, x->symbols.len);
+    for (int k = 0; k < x->symbols.len; k++) {
+        largest[k] = x->symbols.data[k].max;
+        ones[k] = 1;
+    }
+    bool same = compare_at(x, y, largest, false, why, code);
+    if (same && *code) // an index was outside
+        same = compare_at(x, y, largest, true, why, code);
+    int small;
+    if (same && x->symbols.len)
+        same = compare_at(x, y, ones, false, why, &small);
+    arena_free(&arena);
+    return same;
+}
+
+/* ---- both ways ---- */
+
+int compare_tiles(const struct ast_list *list) {
+    int n = 0;
+    for (const struct ast_node *s = list->first; s; s = s->next)
+        n += (s->kind == AST_TILE) + compare_tiles(&s->body) + compare_tiles(&s->orelse);
+    return n;
+}
+
+static int count_nests(const struct ast *a) {
+    int n = 0;
+    for (const struct ast_node *s = a->body.first; s; s = s->next)
+        n += s->kind == AST_NEST;
+    return n;
+}
+
+static bool refused(struct compile *c, struct str *why, const char *what) {
+    str_addf(why, "%s: %s", what, str_cstr(c->diag->sink));
+    return false;
+}
+
+/* The ast of a proven, scheduled program, or NULL. */
+static struct ast *make_ast(struct compile *c, struct poly *p, bool strict, struct str *why) {
+    struct ast *a = ast_from_poly(p, c->names, strict);
+    struct poly_figures f = poly_figures(p);
+    if (!ast_check(a, c->diag)) {
+        refused(c, why, "an invalid ast");
+    } else if (f.quota_hits || f.fallbacks) {
+        str_addf(why, "%d proofs given up, %d fall-backs", f.quota_hits, f.fallbacks);
+    } else {
+        return a;
+    }
+    ast_free(a);
+    return NULL;
+}
+
+bool compare_ways(struct compile *c, struct loops *l, bool strict, struct compare_figures *out,
+                  struct str *why) {
+    struct ast *naive, *mine = NULL;
+    if (!loops_check(l, c->diag))
+        return refused(c, why, "invalid loops");
+    naive = ast_from_loops(c, l);
+    struct poly *p = poly_import(l, c->diag);
+    bool same = false;
+    if (!poly_bounds(p) || !poly_depend(p)) {
+        refused(c, why, "not proven");
+    } else {
+        poly_schedule(p, strict, true);
+        if (!poly_certify(p))
+            refused(c, why, "no legal schedule");
+        else
+            mine = make_ast(c, p, strict, why);
+    }
+    if (mine) {
+        same = compare_asts(naive, mine, why, &out->code);
+        out->nests = count_nests(mine);
+        out->tiles = compare_tiles(&mine->body);
+        ast_free(mine);
+    }
+    ast_free(naive);
+    poly_free(p);
+    return same;
+}
