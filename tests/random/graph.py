@@ -28,6 +28,10 @@ EXACT = set("""Abs And BitShift Cast CastLike Ceil Clip Concat ConstantOfShape D
     MaxPool Min Neg Not OneHot Or Pad ReduceMax ReduceMin Relu Reshape ReverseSequence Round ScatterElements ScatterND Shape
     Sign Size Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu Unsqueeze Where Xor""".split())
 
+# Subtract a mean from what may be close to it: noise goes into operand 0 as well.
+CANCELLING = set("""BatchNormalization GroupNormalization InstanceNormalization LayerNormalization MeanVarianceNormalization
+    LogSoftmax""".split())
+
 
 def allowed(y, precision):
     """How far another result may be from y, per element."""
@@ -163,8 +167,11 @@ class Graph:
         node = helper.make_node(op, [v.name if v else "" for v in ins], names, name="n%d" % len(self.nodes), **attrs)
         used = {v.name: v for v in ins if v}
         constant = {v.name for v in used.values() if v.kind == "weight"}
-        exact = all(v.runs[0] is v.runs[1] for v in used.values())
+        exact = op not in CANCELLING and all(v.runs[0] is v.runs[1] for v in used.values())
         sides = [{n: v.runs[k] for n, v in used.items()} for k in range(1 if exact else 3)]
+        if op in CANCELLING:
+            for side, a in zip(sides, self.noisy(ins[0].runs)):
+                side[ins[0].name] = a
         results = self.run(node, sides, constant)
         if results is None:
             return None

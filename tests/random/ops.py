@@ -235,7 +235,10 @@ def reduction(g, op):
     schema = schema_of(op, g.opset)
 
     def fits(v):                                         # integers that overflow mean nothing
-        return v.is_float or op != "ReduceProd" or np.log2(np.maximum(np.abs(v.a.astype(float)), 1)).sum() < 30
+        size = np.abs(v.a.astype(float))
+        bits = {"ReduceProd": np.log2(np.maximum(size, 1)).sum(), "ReduceL2": np.log2(1 + (size ** 2).sum()),
+                "ReduceSumSquare": np.log2(1 + (size ** 2).sum())}
+        return v.is_float or bits.get(op, 0) < 30
 
     v = g.pick(usable(g, types_of(g, schema, schema.inputs[0].type_str)), {1, 2, 3, 4, 5}, fits)
     if op in DOMAIN and v.is_float:
