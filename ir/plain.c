@@ -21,6 +21,37 @@ static const struct expr *add_terms(struct arena *arena, const struct expr *sum,
     return add ? add_terms(arena, sum, e->arg[1]) : expr_2(arena, FUNC_SUB, sum, e->arg[1]);
 }
 
+/* e without the terms that are multiples of k. */
+static const struct expr *drop_multiples(struct arena *arena, const struct expr *e, int64_t k) {
+    int64_t factor;
+    if (e->kind == EXPR_FUNC && e->func == FUNC_ADD)
+        return expr_2(arena, FUNC_ADD, drop_multiples(arena, e->arg[0], k),
+                      drop_multiples(arena, e->arg[1], k));
+    bool multiple = expr_as_int(e, &factor) || (e->kind == EXPR_FUNC && e->func == FUNC_MUL &&
+                                                expr_as_int(e->arg[1], &factor));
+    return multiple && factor % k == 0 ? expr_index(arena, 0) : e;
+}
+
+static bool small_range(void *user, const char *name, int64_t *lo, int64_t *hi) {
+    const struct plain *n = user;
+    for (int i = 0; i < n->small.len; i++)
+        if (n->small.data[i].name == name && expr_as_int(n->small.data[i].extent, hi)) {
+            *lo = 0;
+            --*hi;
+            return true;
+        }
+    return false;
+}
+
+/* e % k. */
+static const struct expr *remainder_of(struct plain *n, const struct expr *e, int64_t k) {
+    int64_t lo, hi;
+    e = drop_multiples(n->a->arena, e, k);
+    if (expr_range(e, small_range, n, &lo, &hi) && lo >= 0 && hi < k)
+        return e;
+    return expr_2(n->a->arena, FUNC_REM, e, expr_index(n->a->arena, k));
+}
+
 /* Row-major: the sum of index * stride; an index into an extent of 1 is 0. */
 static const struct expr *row_major(struct plain *n, const struct array *a,
                                     const struct expr *const *index) {
@@ -48,7 +79,7 @@ const struct expr *plain_address(struct plain *n, int array, const struct expr *
         const struct expr *i =
             expr_2(arena, FUNC_DIV, index[d->dim], expr_index(arena, d->div));
         if (d->mod)
-            i = expr_2(arena, FUNC_REM, i, expr_index(arena, d->mod));
+            i = remainder_of(n, i, d->mod);
         at = expr_2(arena, FUNC_MUL, at, expr_index(arena, layout_dim_size(n->l, a, d)));
         at = add_terms(arena, at, i);
     }

@@ -24,6 +24,7 @@ struct plain {
      * scope by restoring both lengths. */
     vec(const char *) iters;
     vec(const struct expr *) vars;
+    vec(struct iter) small; // variables of the ast that run from 0 to less than a constant
     vec(const struct expr *) bounds; // of the guards around the reduce at hand
     struct loc loc;                  // of the statement
     int scalars;                     // declared in the nest: s0, s1 …

@@ -280,11 +280,19 @@ static const char *too_often(struct fuse *f, double total, double elements, cons
     return arena_printf(&f->scratch, "read %.3g times per element%s", total / elements, where);
 }
 
+/* Do both call functions of the C library? Each runs faster in a loop of its own, which the
+ * schedule puts into one nest. */
+static bool both_costly(const struct fuse *f, const struct cost *c, const struct unit *reader) {
+    return c->costly && cost_of(f->l, reader->s).costly;
+}
+
 /* May arithmetic be done where it is read? */
 static const char *recomputes(struct fuse *f, int root, struct cost c) {
     const struct root *r = &f->roots[root];
     double total = 0;
     for (int k = 0; k < r->readers.len; k++) {
+        if (both_costly(f, &c, &f->units.data[r->readers.data[k]]))
+            return "it and what reads it are costly functions";
         struct reads reads =
             reads_of(f->l, f->units.data[r->readers.data[k]].s, root, c.costly);
         if (reads.reducing > c.elements)
@@ -383,6 +391,8 @@ static const char *writer_refuses(struct fuse *f, int writer, int reader, bool *
         return "a reduction would stand in a guard";
     if (!cost_is_free(&c) && reads.reducing > c.elements)
         return too_often(f, reads.reducing, c.elements, " by a reduction");
+    if (both_costly(f, &c, u))
+        return "it and what reads it are costly functions";
     if (c.costly && reads.mentions > 1)
         return "its costly value is used more than once";
     *hurries = can_hurry(f, reader, root, w->pos);

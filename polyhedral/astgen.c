@@ -111,12 +111,23 @@ static void drop_unused(struct astgen *g, isl_set **range, isl_set **context) {
     isl_set_free(rest);
 }
 
+/* A convex set around: a range says what it is for each instance, so more of them do no harm,
+ * and isl's loops stay in one piece. */
+static __isl_give isl_set *convex(__isl_keep isl_set *set) {
+    return isl_set_from_basic_set(isl_set_simple_hull(isl_set_copy(set)));
+}
+
 /* Takes the union of the ranges of each tile for the range of its first instance. */
 static void unite(struct small *x) {
     const struct poly_leaf *leaf = x->gen->leaf;
     unsigned n = (unsigned)leaf->stmt->num_dims;
-    isl_map *block = isl_map_copy(leaf->block);
-    block = isl_map_intersect_domain(block, isl_set_copy(leaf->firsts));
+    isl_set *delta = isl_set_universe(isl_set_get_space(leaf->firsts));
+    for (unsigned d = 0; d < n; d++) {
+        delta = isl_set_lower_bound_si(delta, isl_dim_set, d, 0);
+        delta = isl_set_upper_bound_si(delta, isl_dim_set, d, (int)leaf->size[d] - 1);
+    }
+    isl_map *block = isl_set_translation(delta);
+    block = isl_map_intersect_domain(block, convex(leaf->firsts));
     block = isl_map_reset_tuple_id(isl_map_reset_tuple_id(block, isl_dim_in), isl_dim_out);
     unsigned more = (unsigned)isl_set_dim(x->range, isl_dim_set) - n;
     isl_space *step = isl_space_set_from_params(isl_space_params(isl_map_get_space(block)));
@@ -133,17 +144,21 @@ static void unite(struct small *x) {
 static void build_small(void *user) {
     struct small *x = user;
     struct astgen *g = x->gen;
-    isl_set *visited = g->leaf->domain;
+    isl_set *visited = convex(g->leaf->domain);
     x->uniform = true;
+    x->request.domain = visited;
     x->range = shrink_range(g->poly, g->leaf->stmt, &x->request);
-    if (!x->range)
+    if (!x->range) {
+        isl_set_free(visited);
         return;
+    }
     if (g->leaf->size && x->request.tiled) {
         unite(x);
-        visited = g->leaf->firsts;
+        isl_set_free(visited);
+        visited = convex(g->leaf->firsts);
     }
     isl_set *domain = to_parameters(g, isl_set_copy(x->range));
-    isl_set *context = to_parameters(g, isl_set_reset_tuple_id(isl_set_copy(visited)));
+    isl_set *context = to_parameters(g, isl_set_reset_tuple_id(visited));
     drop_unused(g, &domain, &context);
     domain = isl_set_set_tuple_name(domain, "step");
     isl_multi_aff *id = isl_multi_aff_identity_on_domain_space(isl_set_get_space(domain));
@@ -162,8 +177,7 @@ static bool find_range(struct astgen *g, const struct expr *reduce, bool tiled,
                        struct small *x) {
     struct plain *n = &g->plain;
     *x = (struct small){.gen = g};
-    x->request = (struct shrink_request){.domain = g->leaf->domain,
-                                         .reduce = reduce,
+    x->request = (struct shrink_request){.reduce = reduce,
                                          .bounds = n->bounds.data,
                                          .num_bounds = n->bounds.len,
                                          .strict = g->strict,
@@ -261,6 +275,7 @@ static void add_tile_iter(struct tile_build *x, int d) {
     const struct expr *var = expr_var(n->a->arena, DTYPE_INDEX, it.name);
     plain_push(n, "", var); // in scope for names only
     plain_push(n, leaf->stmt->dims[d], expr_2(n->a->arena, FUNC_ADD, x->args[d], var));
+    vec_push(&n->scratch, &n->small, ((struct iter){it.name, it.count}));
     vec_push(n->a->arena, &x->iters, it);
 }
 
@@ -412,9 +427,11 @@ static void build_instance(void *user, struct ast_list *list, const char *tuple,
         plain_store(n, list, &s);
     } else if (!build_tile(g, list, &s, args)) {
         n->iters.len = n->vars.len = locals;
+        n->small.len = 0;
         build_box(g, list, &s, args);
     }
     n->iters.len = n->vars.len = locals;
+    n->small.len = 0;
     g->leaf = NULL;
 }
 
@@ -466,7 +483,6 @@ struct nest_build {
     struct astgen *gen;
     isl_schedule *schedule, *first, *rest; // what it is split into, if it is a sequence
     isl_ast_node *node;
-    bool several; // statements
 };
 
 /* Half of the children of a sequence: their instances. */
@@ -510,13 +526,6 @@ static int find_cut(__isl_keep isl_schedule_node *sequence, int n) {
     return 0;
 }
 
-static bool counts_several(__isl_keep isl_schedule *schedule) {
-    isl_union_set *domain = isl_schedule_get_domain(schedule);
-    bool several = isl_union_set_n_set(domain) > 1;
-    isl_union_set_free(domain);
-    return several;
-}
-
 /* A sequence of statements at the top of the tree is cut in two: isl's work grows with the
  * square of its length. */
 static void split(void *user) {
@@ -526,7 +535,6 @@ static void split(void *user) {
     isl_size n = isl_schedule_node_n_children(top);
     bool sequence = isl_schedule_node_get_type(top) == isl_schedule_node_sequence;
     int cut = sequence ? find_cut(top, (int)n) : 0;
-    x->several = counts_several(x->schedule);
     if (cut > 0) {
         x->first =
             isl_schedule_intersect_domain(isl_schedule_copy(x->schedule), half(top, 0, cut));
@@ -587,23 +595,6 @@ static void build_plain(struct astgen *g, struct ast_list *to, __isl_keep isl_sc
     isl_union_set_free(domain);
 }
 
-/* The pieces of one statement are one nest. */
-static void build_nests(struct astgen *g, struct ast_list *to, __isl_keep isl_ast_node *node,
-                        bool several) {
-    if (!several || isl_ast_node_get_type(node) != isl_ast_node_block) {
-        build_nest(g, to, node);
-        return;
-    }
-    isl_ast_node_list *children = isl_ast_node_block_get_children(node);
-    isl_size n = isl_ast_node_list_n_ast_node(children);
-    for (int k = 0; k < n; k++) {
-        isl_ast_node *child = isl_ast_node_list_get_ast_node(children, k);
-        build_nest(g, to, child);
-        isl_ast_node_free(child);
-    }
-    isl_ast_node_list_free(children);
-}
-
 static void build_schedule(struct astgen *g, struct ast_list *to,
                            __isl_take isl_schedule *schedule) {
     struct nest_build x = {.gen = g, .schedule = schedule};
@@ -621,7 +612,7 @@ static void build_schedule(struct astgen *g, struct ast_list *to,
     done = done && leaf_find(g->poly, schedule, &g->leaves) &&
            poly_try(g->poly, (struct loc){0}, "the instances of a nest", forget_repeats, g);
     if (done && poly_try(g->poly, (struct loc){0}, "the ast of a nest", build_node, &x)) {
-        build_nests(g, to, x.node, x.several);
+        build_nest(g, to, x.node);
     } else {
         build_plain(g, to, schedule);
         isl_schedule_free(x.first);

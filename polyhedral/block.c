@@ -7,15 +7,20 @@
  * at the border: the dimension is cut into pieces, and only what is between the borders is in
  * blocks.
  *
+ * A reduction of few steps needs no blocks: where its range is whole, a C compiler unrolls it
+ * and makes vectors of the loop around.
+ *
  * A guard that holds throughout a piece is not tested there. */
 #include "polyhedral/poly.h"
 
 enum {
-    VEC_BLOCK = 8,      // instances along `vec`: one or two vectors of 32 bits
-    ROW_BLOCK = 4,      // along `row`, beside blocks along vec
-    ROW_ONLY_BLOCK = 8, // along `row`, without
-    LARGEST_STEP = 4,   // elements between neighbours that still lie close together
-    MAX_PARTS = 8,      // convex parts of a set that is worth telling apart
+    VEC_BYTES = 64,      // of operands along `vec`: one to four vectors
+    MAX_VEC_BLOCK = 32,  // instances
+    ROW_BLOCK = 4,       // along `row`, beside long blocks along vec
+    SHORT_ROW_BLOCK = 8, // beside short ones, or none
+    LARGEST_STEP = 4,    // elements between neighbours that still lie close together
+    SHORT_REDUCE = 32,   // steps that a C compiler unrolls by itself
+    MAX_PARTS = 8,       // convex parts of a set that is worth telling apart
 };
 
 /* What is known of a dimension. */
@@ -116,7 +121,10 @@ static int worth_chain(const struct dimension *d) {
 
 static void choose_dimensions(struct chooser *c) {
     struct poly_blocking *b = c->out;
-    b->vec = find_best(c, worth_vec, -1);
+    b->tiled = true;
+    b->vec = find_best(c, worth_vec, b->row);
+    if (b->row >= 0) // by the nest
+        return;
     b->row = find_best(c, worth_row, b->vec);
     if (b->vec < 0 && b->row >= 0)
         b->vec = find_best(c, worth_row, b->row);
@@ -126,21 +134,9 @@ static void choose_dimensions(struct chooser *c) {
 
 /* ---- pieces ---- */
 
-static void add_piece(struct poly_blocking *b, bool vec, int64_t lo, int64_t hi, int64_t size) {
-    struct poly_piece piece = {lo, hi, size};
-    if (lo >= hi)
-        return;
-    if (vec)
-        b->vecs[b->num_vecs++] = piece;
-    else
-        b->rows[b->num_rows++] = piece;
-}
-
-/* Cuts [lo, hi) into blocks of at most `block`: equal ones when that does not make them much
- * smaller, else the last is a smaller one. */
-static void add_blocks(struct poly_blocking *b, bool vec, int64_t lo, int64_t hi,
-                       int64_t block) {
+int block_cut(int64_t lo, int64_t hi, int64_t block, struct poly_piece *pieces) {
     int64_t size = block;
+    int n = 0;
     while (size * 8 > block * 5 && (hi - lo) % size != 0)
         size--;
     if (size * 8 <= block * 5)
@@ -148,8 +144,26 @@ static void add_blocks(struct poly_blocking *b, bool vec, int64_t lo, int64_t hi
     if (hi - lo <= block)
         size = hi - lo;
     int64_t end = size > 0 ? hi - (hi - lo) % size : lo;
-    add_piece(b, vec, lo, end, size);
-    add_piece(b, vec, end, hi, hi - end);
+    if (end > lo)
+        pieces[n++] = (struct poly_piece){lo, end, size};
+    if (hi > end)
+        pieces[n++] = (struct poly_piece){end, hi, hi - end};
+    return n;
+}
+
+static void add_piece(struct poly_blocking *b, int64_t lo, int64_t hi, int64_t size) {
+    if (lo < hi)
+        b->vecs[b->num_vecs++] = (struct poly_piece){lo, hi, size};
+}
+
+/* Is the reduce no more than SHORT_REDUCE steps? */
+static bool is_short(const struct expr *reduce) {
+    int64_t steps = 1, extent;
+    for (int k = 0; k < reduce->num_iters && steps <= SHORT_REDUCE; k++)
+        steps = expr_as_int(reduce->iters[k].extent, &extent) && extent <= SHORT_REDUCE
+                    ? steps * extent
+                    : SHORT_REDUCE + 1;
+    return steps <= SHORT_REDUCE;
 }
 
 /* ---- where guards are tested ---- */
@@ -185,16 +199,33 @@ static void take_guards(struct border *b, const struct affine *a, const struct e
             take_guards(b, a, e->arg[k], points);
 }
 
+/* Takes away the instances whose range is not the whole of the reduce; false, when that would
+ * be all of them. */
+static bool take_incomplete(struct border *b, __isl_keep isl_set *range) {
+    struct chooser *c = b->c;
+    isl_set *all = reduce_range(c->poly, c->s, c->s->domain, c->reduce);
+    isl_set *missing = isl_set_subtract(all, isl_set_copy(range));
+    isl_set *whole = isl_set_subtract(isl_set_copy(b->inside), instances(c, missing));
+    bool some = isl_set_is_empty(whole) == isl_bool_false;
+    if (some) {
+        isl_set_free(b->inside);
+        b->inside = isl_set_copy(whole);
+    }
+    isl_set_free(whole);
+    return some;
+}
+
 /* Takes away the instances whose range is smaller than that of another along dim. */
-static void take_short(struct border *b, __isl_keep isl_set *range) {
+static void take_shorter(struct border *b, __isl_keep isl_set *range) {
+    struct chooser *c = b->c;
     unsigned d = (unsigned)b->dim;
     isl_set *all = isl_set_project_out(isl_set_copy(range), isl_dim_set, d, 1);
     all = isl_set_insert_dims(all, isl_dim_set, d, 1);
-    isl_set *domain = isl_set_reset_tuple_id(isl_set_copy(b->c->s->domain));
-    unsigned more = (unsigned)(isl_set_dim(range, isl_dim_set) - b->c->s->num_dims);
+    isl_set *domain = isl_set_reset_tuple_id(isl_set_copy(c->s->domain));
+    unsigned more = (unsigned)(isl_set_dim(range, isl_dim_set) - c->s->num_dims);
     all = isl_set_intersect(all, isl_set_add_dims(domain, isl_dim_set, more));
     isl_set *missing = isl_set_subtract(all, isl_set_copy(range));
-    b->inside = isl_set_subtract(b->inside, instances(b->c, missing));
+    b->inside = isl_set_subtract(b->inside, instances(c, missing));
 }
 
 static void look_at_reduce(struct border *b) {
@@ -205,8 +236,10 @@ static void look_at_reduce(struct border *b) {
     isl_set *range = shrink_range(c->poly, c->s, &r);
     if (!range)
         range = reduce_range(c->poly, c->s, c->s->domain, c->reduce);
-    if (range && b->dim >= 0 && c->dims[b->dim].guarded)
-        take_short(b, range);
+    if (range && r.body && is_short(c->reduce) && take_incomplete(b, range))
+        b->tests = true;
+    else if (range && b->dim >= 0 && c->dims[b->dim].guarded)
+        take_shorter(b, range);
     int n = c->s->num_dims + c->reduce->num_iters;
     struct affine a = {c->poly, c->s->dims, n, n, NULL};
     if (range)
@@ -272,34 +305,54 @@ static void keep_inside(struct poly_blocking *b, struct border *x) {
         isl_set_free(inside);
 }
 
+/* Elements of the narrowest operand that fill VEC_BYTES; twice as many when nothing else is in
+ * blocks. */
+static int64_t vec_block(const struct chooser *c) {
+    int64_t size = VEC_BYTES, bytes;
+    for (int k = 0; k < c->s->accesses.len; k++) {
+        const struct poly_access *a = &c->s->accesses.data[k];
+        bool reads =
+            !a->write && dtype_bytes(c->poly->loops->arrays.data[a->array].dtype, 1, &bytes);
+        size = reads && bytes < size ? bytes : size;
+    }
+    size = VEC_BYTES / size * (c->out->row < 0 ? 2 : 1);
+    return size < MAX_VEC_BLOCK ? size : MAX_VEC_BLOCK;
+}
+
+/* Cuts vec where the border is. */
+static void cut_vec(struct chooser *c, const struct border *b, int64_t block) {
+    struct poly_blocking *out = c->out;
+    int64_t end = b->lo + (b->hi - b->lo) / block * block;
+    add_piece(out, 0, b->lo, 1);
+    add_piece(out, b->lo, end, block);
+    add_piece(out, end, b->hi, b->hi - end);
+    add_piece(out, b->hi, c->dims[out->vec].extent, 1);
+}
+
 void block_choose(struct poly *p, const struct poly_stmt *s, const bool *taken,
                   struct poly_blocking *out) {
     struct chooser c = {.poly = p, .s = s, .taken = taken, .strict = p->strict, .out = out};
-    *out = (struct poly_blocking){.row = -1, .vec = -1};
     c.reduce = find_reduce(s->stmt->rhs);
+    out->vec = -1;
     look_at_dimensions(&c);
-    if (c.reduce)
+    if (c.reduce && !is_short(c.reduce))
         choose_dimensions(&c);
     bool guards = has_guard(s->stmt->rhs), blocks = out->vec >= 0;
     if (!blocks && guards)
         out->vec = last_dimension(&c);
     struct border b = {.c = &c, .dim = out->vec};
-    int64_t extent = out->vec >= 0 ? c.dims[out->vec].extent : 0;
-    b.hi = extent;
+    b.hi = out->vec >= 0 ? c.dims[out->vec].extent : 0;
     if (guards && !poly_try(p, poly_loc(s), "where the border is", find_border, &b)) {
         isl_set_free(b.inside);
         b.inside = NULL;
         out->vec = -1;
     }
     keep_inside(out, &b);
-    if (out->vec >= 0) {
-        add_piece(out, true, 0, b.lo, 1);
-        if (blocks)
-            add_blocks(out, true, b.lo, b.hi, VEC_BLOCK);
-        else
-            add_piece(out, true, b.lo, b.hi, 1);
-        add_piece(out, true, b.hi, extent, 1);
-    }
-    if (out->row >= 0)
-        add_blocks(out, false, 0, c.dims[out->row].extent, blocks ? ROW_BLOCK : ROW_ONLY_BLOCK);
+    int64_t block = blocks ? vec_block(&c) : 1;
+    if (out->vec >= 0)
+        cut_vec(&c, &b, block);
+    if (out->row >= 0 && out->num_rows == 0)
+        out->num_rows =
+            block_cut(0, c.dims[out->row].extent,
+                      b.hi - b.lo < block || !blocks ? SHORT_ROW_BLOCK : ROW_BLOCK, out->rows);
 }

@@ -5,9 +5,14 @@
  * array that lives inside one iteration needs room for one iteration only: its layout drops the
  * dimensions of the shared loops.
  *
+ * When some of them reduce, the last shared loop goes by blocks of SHARED_BLOCK iterations,
+ * whose reductions run side by side; an array inside has room for one block.
+ *
  * A contraction reads its operands again and again, which blocks of its own loops keep close:
  * it shares no loops. Nor is a loop shared along which memory is walked. */
 #include "polyhedral/poly.h"
+
+enum { SHARED_BLOCK = 4 }; // chains of additions hide each other's latency
 
 /* ---- what a statement does ---- */
 
@@ -76,6 +81,8 @@ struct open {
     vec(int) stmts; // [members]
     vec(int *) dim; // [members][band]
     int band;
+    struct poly_piece pieces[2]; // of its last loop
+    int num_pieces;
 };
 
 static int own_dimension(const struct poly_stmt *s, const struct expr *e) {
@@ -250,10 +257,15 @@ static void contract(struct open *o, int array) {
     if (a->kind != ARRAY_TEMP || a->layout_rank || !follow(o, array, loop))
         return;
     struct layout_dim *layout = arena_array(p->loops->arena, struct layout_dim, a->rank + 1);
-    for (int d = 0; d < a->rank; d++)
-        if (loop[d] < 0)
-            layout[n++] = (struct layout_dim){.dim = d, .div = 1};
-    if (n == a->rank)
+    bool folds = false;
+    for (int d = 0; d < a->rank; d++) {
+        bool block = o->num_pieces && loop[d] == o->band - 1;
+        int64_t size = block ? o->pieces[0].size : 0;
+        folds |= loop[d] >= 0;
+        if (loop[d] < 0 || block)
+            layout[n++] = (struct layout_dim){.dim = d, .div = 1, .mod = size};
+    }
+    if (!folds)
         return;
     if (n == 0) // one cell
         layout[n++] = (struct layout_dim){.dim = 0, .div = 1, .mod = 1};
@@ -261,9 +273,24 @@ static void contract(struct open *o, int array) {
     a->layout_rank = n;
 }
 
+/* Blocks of the last loop, if some member reduces. */
+static void cut_loop(struct open *o) {
+    bool reduces = false;
+    int64_t extent = -1;
+    for (int k = 0; k < o->stmts.len && o->stmts.len > 1; k++) {
+        const struct poly_stmt *s = o->poly->stmts.data[o->stmts.data[k]];
+        reduces |= find_reduce(s->stmt->rhs) != NULL;
+        extent = extent_of(s, o->dim.data[k][o->band - 1]);
+    }
+    o->num_pieces = reduces && extent > 1 ? block_cut(0, extent, SHARED_BLOCK, o->pieces) : 0;
+}
+
 static void end(struct open *o, struct poly_nest *out) {
     struct poly *p = o->poly;
+    cut_loop(o);
     *out = (struct poly_nest){.num = o->stmts.len, .band = o->stmts.len > 1 ? o->band : 0};
+    out->num_pieces = o->num_pieces;
+    memcpy(out->pieces, o->pieces, sizeof out->pieces);
     out->stmts = arena_copy(&p->arena, o->stmts.data, (size_t)out->num * sizeof *out->stmts);
     out->dim = arena_copy(&p->arena, o->dim.data, (size_t)out->num * sizeof *o->dim.data);
     const struct poly_stmt *first = p->stmts.data[out->stmts[0]];

@@ -222,20 +222,28 @@ struct poly_blocking {
     int row, vec; // dimensions, or -1
     struct poly_piece rows[2], vecs[4];
     int num_rows, num_vecs;
+    bool tiled;      // blocks are tiles; else loops
     isl_set *inside; // instances whose guards all hold, where that is worth telling; or NULL
 };
 
-/* Chooses; dimensions that are `taken` [num_dims] are left alone. The caller frees `inside`. */
+/* Cuts [lo, hi) into pieces of blocks of at most `block`: equal ones when that does not make
+ * them much smaller, else the last is a smaller one. Returns how many pieces: 0 to 2. */
+int block_cut(int64_t lo, int64_t hi, int64_t block, struct poly_piece *pieces);
+/* Chooses; dimensions that are `taken` [num_dims] are left alone. The nest may have chosen rows
+ * already: out->row (else -1) and its one piece. The caller frees `inside`. */
 void block_choose(struct poly *p, const struct poly_stmt *s, const bool *taken,
                   struct poly_blocking *out);
 
 /* ---- nest.c ---- */
 
-/* Statements that share `band` outer loops; loop b is dimension dim[k][b] of statement k. */
+/* Statements that share `band` outer loops; loop b is dimension dim[k][b] of statement k. The
+ * last of them may go by blocks, which each statement runs through. */
 struct poly_nest {
     const int *stmts; // [num] numbers
     int *const *dim;  // [num][band]
     int num, band;
+    struct poly_piece pieces[2]; // of the last loop
+    int num_pieces;              // 0: it goes by single iterations
 };
 
 /* The nests of a region in order; arrays that live inside one get their layouts. Statements of

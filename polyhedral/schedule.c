@@ -113,7 +113,8 @@ static __isl_give isl_schedule *leaf(const struct cut *c, __isl_take isl_set *do
                                      const struct poly_piece *row,
                                      const struct poly_piece *vec) {
     const struct poly_stmt *s = c->s;
-    bool rows = c->blocks.row >= 0 && row->size > 1, vecs = c->blocks.vec >= 0 && vec->size > 1;
+    bool rows = c->blocks.tiled && c->blocks.row >= 0 && row->size > 1;
+    bool vecs = c->blocks.tiled && c->blocks.vec >= 0 && vec->size > 1;
     isl_schedule *schedule = isl_schedule_from_domain(isl_union_set_from_set(domain));
     if (rows || vecs) {
         isl_aff_list *points = isl_aff_list_alloc(c->poly->ctx, 2);
@@ -164,54 +165,94 @@ static __isl_give isl_schedule *pieces(const struct cut *c, const struct poly_pi
     return all;
 }
 
-static __isl_give isl_schedule *
-statement_schedule(const struct poly *p, const struct poly_stmt *s, const bool *shared) {
-    struct cut c = {.poly = p, .s = s, .shared = shared};
-    isl_schedule *all = NULL;
-    block_choose((struct poly *)p, s, shared, &c.blocks);
-    const struct poly_blocking *b = &c.blocks;
-    for (int k = 0; k < b->num_rows || k == 0; k++) {
-        isl_schedule *one = pieces(&c, &b->rows[k]);
-        isl_aff_list *outer = isl_aff_list_alloc(p->ctx, s->num_dims);
-        for (int d = s->num_repeats; d < s->num_dims && one; d++)
-            if (!shared[d] && d != b->vec)
-                outer = isl_aff_list_add(outer, d == b->row ? block_start(s, d, &b->rows[k])
-                                                            : dimension(s, d));
-        all = then(all, one ? insert_band(one, s, outer) : NULL);
-        if (!one)
-            isl_aff_list_free(outer);
+/* Asks isl to cut the loops of the topmost band where what is in them changes. */
+static __isl_give isl_schedule *separate(__isl_take isl_schedule *schedule) {
+    isl_schedule_node *node = isl_schedule_node_child(isl_schedule_get_root(schedule), 0);
+    isl_size n = isl_schedule_node_band_n_member(node);
+    for (int k = 0; k < n; k++)
+        node = isl_schedule_node_band_member_set_ast_loop_type(node, k, isl_ast_loop_separate);
+    isl_schedule_free(schedule);
+    schedule = isl_schedule_node_get_schedule(node);
+    isl_schedule_node_free(node);
+    return schedule;
+}
+
+/* The loops of a statement but those along vec, around the pieces of one piece along row. */
+static __isl_give isl_schedule *row_schedule(const struct cut *c,
+                                             const struct poly_piece *row) {
+    const struct poly_stmt *s = c->s;
+    const struct poly_blocking *b = &c->blocks;
+    isl_schedule *all = pieces(c, row);
+    if (!all)
+        return NULL;
+    isl_aff_list *outer = isl_aff_list_alloc(c->poly->ctx, s->num_dims);
+    for (int d = s->num_repeats; d < s->num_dims; d++) {
+        bool blocks = d == b->row && b->tiled;
+        if (!c->shared[d] && d != b->vec)
+            outer = isl_aff_list_add(outer, blocks ? block_start(s, d, row) : dimension(s, d));
     }
-    isl_set_free(b->inside);
+    bool band = isl_aff_list_n_aff(outer) > 0;
+    all = insert_band(all, s, outer);
+    return band && b->inside ? separate(all) : all;
+}
+
+/* A statement below the band of its nest; `piece` of dimension `row`, or all of it if -1. */
+static __isl_give isl_schedule *statement_schedule(struct poly *p, const struct poly_stmt *s,
+                                                   const bool *shared, int row,
+                                                   const struct poly_piece *piece) {
+    struct cut c = {.poly = p, .s = s, .shared = shared, .blocks = {.row = row}};
+    if (row >= 0)
+        c.blocks.rows[c.blocks.num_rows++] = *piece;
+    isl_schedule *all = NULL;
+    block_choose(p, s, shared, &c.blocks);
+    for (int k = 0; k < c.blocks.num_rows || k == 0; k++)
+        all = then(all, row_schedule(&c, &c.blocks.rows[k]));
+    isl_set_free(c.blocks.inside);
     return all;
 }
 
 /* ---- nests and regions ---- */
 
 static __isl_give isl_multi_union_pw_aff *shared_band(const struct poly *p,
-                                                      const struct poly_nest *nest) {
+                                                      const struct poly_nest *nest,
+                                                      const struct poly_piece *piece) {
     isl_multi_union_pw_aff *band = NULL;
     for (int k = 0; k < nest->num; k++) {
         const struct poly_stmt *s = p->stmts.data[nest->stmts[k]];
         isl_aff_list *members = isl_aff_list_alloc(p->ctx, nest->band);
-        for (int b = 0; b < nest->band; b++)
-            members = isl_aff_list_add(members, dimension(s, nest->dim[k][b]));
+        for (int b = 0; b < nest->band; b++) {
+            int d = nest->dim[k][b];
+            bool blocks = piece && b == nest->band - 1;
+            members =
+                isl_aff_list_add(members, blocks ? block_start(s, d, piece) : dimension(s, d));
+        }
         isl_multi_union_pw_aff *one = band_of(s, members);
         band = band ? isl_multi_union_pw_aff_union_add(band, one) : one;
     }
     return band;
 }
 
-static __isl_give isl_schedule *nest_schedule(struct poly *p, const struct poly_nest *nest) {
+/* A nest; `piece` of its last loop, or NULL: that is not in blocks. */
+static __isl_give isl_schedule *nest_piece(struct poly *p, const struct poly_nest *nest,
+                                           const struct poly_piece *piece) {
     isl_schedule *all = NULL;
     for (int k = 0; k < nest->num; k++) {
         const struct poly_stmt *s = p->stmts.data[nest->stmts[k]];
         bool *shared = arena_array(&p->arena, bool, s->num_dims);
-        for (int b = 0; b < nest->band; b++)
+        for (int b = 0; b < nest->band - (piece != NULL); b++)
             shared[nest->dim[k][b]] = true;
-        all = then(all, statement_schedule(p, s, shared));
+        int row = piece ? nest->dim[k][nest->band - 1] : -1;
+        all = then(all, statement_schedule(p, s, shared, row, piece));
     }
     if (nest->band > 0)
-        all = isl_schedule_insert_partial_schedule(all, shared_band(p, nest));
+        all = isl_schedule_insert_partial_schedule(all, shared_band(p, nest, piece));
+    return all;
+}
+
+static __isl_give isl_schedule *nest_schedule(struct poly *p, const struct poly_nest *nest) {
+    isl_schedule *all = NULL;
+    for (int k = 0; k < nest->num_pieces || k == 0; k++)
+        all = then(all, nest_piece(p, nest, nest->num_pieces ? &nest->pieces[k] : NULL));
     return all;
 }
 

@@ -42,14 +42,54 @@ static int line_of(const char *text, size_t at) {
     return line;
 }
 
+static bool starts_with(const char *text, const char *word) {
+    return strncmp(text, word, strlen(word)) == 0;
+}
+
+/* Is a line `key:`, `key: "text"` or a list of flags, after spaces and a dash? isl reads the
+ * token behind any other key as text, whatever it is, and would end there. */
+static bool is_entry(const char *line, size_t len) {
+    const char *end = line + len, *p = line + strspn(line, " -");
+    bool flags = starts_with(p, "coincident:") || starts_with(p, "permutable:");
+    size_t key = strspn(p, "abcdefghijklmnopqrstuvwxyz");
+    const char *value = p + key + 1;
+    if (p == end)
+        return true;
+    if (key == 0 || p[key] != ':')
+        return false;
+    value += strspn(value, " ");
+    if (value >= end || flags)
+        return value >= end || value + strspn(value, " [],01") >= end;
+    return *value == '"' && end - value >= 2 &&
+           memchr(value + 1, '"', (size_t)(end - value - 1)) == end - 1;
+}
+
+/* Every line of a schedule is an entry; else *line is counted on to the one that is none. */
+static bool has_form(const char *text, int *line) {
+    for (const char *p = text; *p; (*line)++) {
+        size_t len = strcspn(p, "\n");
+        if (!is_entry(p, len))
+            return false;
+        p += len + (p[len] == '\n');
+    }
+    return true;
+}
+
 /* One region's schedule, from its marker to before the next. */
 static bool read_region(struct poly *p, const char *text, struct loc loc) {
     char *rest;
+    int first = loc.line;
     long r = strtol(text + strlen(marker), &rest, 10);
     if (*rest != '\n' || r < 0 || r >= p->num_regions || p->schedules.data[r]) {
         diag_error(p->diag, loc, "a schedule of no region, or a second one");
         return false;
     }
+    loc.line++;
+    if (!has_form(rest + 1, &loc.line)) {
+        diag_error(p->diag, loc, "region %ld: expected `key: \"text\"`", r);
+        return false;
+    }
+    loc.line = first;
     p->schedules.data[r] = isl_schedule_read_from_str(p->ctx, rest + 1);
     isl_ctx_reset_error(p->ctx);
     if (!p->schedules.data[r])

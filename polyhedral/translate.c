@@ -39,6 +39,30 @@ static const struct expr *fold(struct translate *t, __isl_keep isl_ast_expr *e, 
     return x;
 }
 
+/* e / k, where every term of e is a multiple of k; NULL where not. */
+static const struct expr *divided(struct arena *a, const struct expr *e, int64_t k) {
+    int64_t factor;
+    if (e->kind == EXPR_FUNC && (e->func == FUNC_ADD || e->func == FUNC_SUB)) {
+        const struct expr *x = divided(a, e->arg[0], k), *y = divided(a, e->arg[1], k);
+        return x && y ? expr_2(a, e->func, x, y) : NULL;
+    }
+    if (expr_as_int(e, &factor))
+        return factor % k == 0 ? expr_index(a, factor / k) : NULL;
+    if (e->kind == EXPR_FUNC && e->func == FUNC_MUL && expr_as_int(e->arg[1], &factor) &&
+        factor % k == 0)
+        return expr_2(a, FUNC_MUL, e->arg[0], expr_index(a, factor / k));
+    return NULL;
+}
+
+static const struct expr *quotient(struct translate *t, __isl_keep isl_ast_expr *e) {
+    struct arena *arena = t->plain->a->arena;
+    const struct expr *x = argument(t, e, 0), *y = argument(t, e, 1), *q = NULL;
+    int64_t k;
+    if (expr_as_int(y, &k) && k > 0)
+        q = divided(arena, x, k);
+    return q ? q : expr_2(arena, FUNC_DIV, x, y);
+}
+
 static const struct expr *operation(struct translate *t, __isl_keep isl_ast_expr *e) {
     struct arena *arena = t->plain->a->arena;
     switch (isl_ast_expr_op_get_type(e)) {
@@ -63,7 +87,7 @@ static const struct expr *operation(struct translate *t, __isl_keep isl_ast_expr
     case isl_ast_expr_op_div: // exact
     case isl_ast_expr_op_fdiv_q:
     case isl_ast_expr_op_pdiv_q: // of what is not negative
-        return fold(t, e, FUNC_DIV);
+        return quotient(t, e);
     case isl_ast_expr_op_pdiv_r:
     case isl_ast_expr_op_zdiv_r: // compared with 0 only
         return fold(t, e, FUNC_REM);
@@ -124,6 +148,20 @@ static const struct expr *upper_bound(struct translate *t, __isl_take isl_ast_ex
     return op == isl_ast_expr_op_lt ? hi : next(t->plain->a->arena, hi);
 }
 
+/* The loop's own count: a loop by steps between constants counts from 0, the iterator is what
+ * comes of it. */
+static const struct expr *count_steps(struct arena *a, struct ast_node *loop,
+                                      const struct expr *var) {
+    int64_t lo, hi, step = loop->step;
+    if (step == 1 || !expr_as_int(loop->lo, &lo) || !expr_as_int(loop->hi, &hi) || hi <= lo)
+        return var;
+    loop->lo = expr_index(a, 0);
+    loop->hi = expr_index(a, (hi - lo + step - 1) / step);
+    loop->step = 1;
+    var = expr_2(a, FUNC_MUL, var, expr_index(a, step));
+    return expr_2(a, FUNC_ADD, var, expr_index(a, lo));
+}
+
 static void translate_for(struct translate *t, struct ast_list *list,
                           __isl_keep isl_ast_node *node) {
     struct plain *n = t->plain;
@@ -144,7 +182,7 @@ static void translate_for(struct translate *t, struct ast_list *list,
             bug("isl's ast has a loop whose step is not constant");
         const struct expr *var = expr_var(n->a->arena, DTYPE_INDEX, loop->name);
         plain_push(n, "", var);
-        translate_bind(t, isl_id_get_name(id), var);
+        translate_bind(t, isl_id_get_name(id), count_steps(n->a->arena, loop, var));
         list = &loop->body;
     }
     translate_node(t, list, body);
