@@ -95,6 +95,7 @@ struct cut {
     const struct poly *poly;
     const struct poly_stmt *s;
     const bool *shared; // dimensions of the nest's band
+    bool in_block;      // rows are one block of that band
     struct poly_blocking blocks;
 };
 
@@ -188,7 +189,7 @@ static __isl_give isl_schedule *row_schedule(const struct cut *c,
     isl_aff_list *outer = isl_aff_list_alloc(c->poly->ctx, s->num_dims);
     for (int d = s->num_repeats; d < s->num_dims; d++) {
         bool blocks = d == b->row && b->tiled;
-        if (!c->shared[d] && d != b->vec)
+        if (!c->shared[d] && d != b->vec && !(blocks && c->in_block))
             outer = isl_aff_list_add(outer, blocks ? block_start(s, d, row) : dimension(s, d));
     }
     bool band = isl_aff_list_n_aff(outer) > 0;
@@ -200,7 +201,7 @@ static __isl_give isl_schedule *row_schedule(const struct cut *c,
 static __isl_give isl_schedule *statement_schedule(struct poly *p, const struct poly_stmt *s,
                                                    const bool *shared, int row,
                                                    const struct poly_piece *piece) {
-    struct cut c = {.poly = p, .s = s, .shared = shared, .blocks = {.row = row}};
+    struct cut c = {p, s, shared, row >= 0, {.row = row}};
     if (row >= 0)
         c.blocks.rows[c.blocks.num_rows++] = *piece;
     isl_schedule *all = NULL;

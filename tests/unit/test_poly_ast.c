@@ -233,6 +233,45 @@ END_TEST
     "  child:\n"                                                                               \
     "    sequence:\n    - filter: \"{ S0[i, j] }\"\n    - filter: \"{ S1[i, j] }\"\n"
 
+/* Rows by threes, and room for three rows. */
+#define NEST                                                                                   \
+    "loops \"softmax\" file \"softmax.onnx\"\n"                                                \
+    "input a0: f32[9,40]\n"                                                                    \
+    "temp a1: f32[9] layout [0%3]\n"                                                           \
+    "temp a2: f32[9,40] layout [0%3, 1]\n"                                                     \
+    "temp a3: f32[9] layout [0%3]\n"                                                           \
+    "output a4: f32[9,40]\n"                                                                   \
+    "S0[i: 9]: a1[i] = reduce(max, [k: 40], a0[i,k]) @ \"max\"\n"                              \
+    "S1[i,j: 9,40]: a2[i,j] = exp(a0[i,j] - a1[i]) @ \"exp\"\n"                                \
+    "S2[i: 9]: a3[i] = reduce(add, [k: 40], a2[i,k]) @ \"sum\"\n"                              \
+    "S3[i,j: 9,40]: a4[i,j] = a2[i,j] / a3[i] @ \"div\"\n"                                     \
+    "schedule 0\n"                                                                             \
+    "domain: \"{ S3[i, j] : 0 <= i <= 8 and 0 <= j <= 39; S2[i] : 0 <= i <= 8; S0[i] : 0 <= "  \
+    "i "                                                                                       \
+    "<= 8; S1[i, j] : 0 <= i <= 8 and 0 <= j <= 39 }\"\n"                                      \
+    "child:\n"                                                                                 \
+    "  schedule: \"[{ S3[i, j] -> [(i - (i) mod 3)]; S2[i] -> [(i - (i) mod 3)]; S0[i] -> "    \
+    "[(i - "                                                                                   \
+    "(i) mod 3)]; S1[i, j] -> [(i - (i) mod 3)] }]\"\n"                                        \
+    "  child:\n"                                                                               \
+    "    sequence:\n"                                                                          \
+    "    - filter: \"{ S0[i] }\"\n"                                                            \
+    "      child:\n"                                                                           \
+    "        mark: \"tile\"\n"                                                                 \
+    "        child:\n"                                                                         \
+    "          schedule: \"[{ S0[i] -> [(i)] }]\"\n"                                           \
+    "    - filter: \"{ S1[i, j] }\"\n"                                                         \
+    "      child:\n"                                                                           \
+    "        schedule: \"[{ S1[i, j] -> [(i)] }, { S1[i, j] -> [(j)] }]\"\n"                   \
+    "    - filter: \"{ S2[i] }\"\n"                                                            \
+    "      child:\n"                                                                           \
+    "        mark: \"tile\"\n"                                                                 \
+    "        child:\n"                                                                         \
+    "          schedule: \"[{ S2[i] -> [(i)] }]\"\n"                                           \
+    "    - filter: \"{ S3[i, j] }\"\n"                                                         \
+    "      child:\n"                                                                           \
+    "        schedule: \"[{ S3[i, j] -> [(i)] }, { S3[i, j] -> [(j)] }]\"\n"
+
 static struct poly *read_poly(struct bench *b, const char *text, struct loops **l) {
     size_t len = strlen(text), split = poly_find_schedule(text, len);
     *l = read_loops(b, text, split);
@@ -307,6 +346,23 @@ static const struct {
      "square.onnx: error: S1: does not run after S0, though it reads what that writes of a1 "
      "(S0 "
      "at i=1, j=0; S1 at i=1, j=0)"},
+    {"array one row short", NEST, "a2: f32[9,40] layout [0%3, 1]",
+     "a2: f32[9,40] layout [0%2, 1]",
+     "softmax.onnx:sum: error: S2: S1 may overwrite what it reads of a2 by writing a2 (at i="},
+    {"array of one row", NEST, "a2: f32[9,40] layout [0%3, 1]", "a2: f32[9,40] layout [1]",
+     "softmax.onnx:sum: error: S2: S1 may overwrite what it reads of a2 by writing a2 (at i="},
+    {"one cell for all rows", NEST, "a1: f32[9] layout [0%3]", "a1: f32[9] layout [0%1]",
+     "softmax.onnx:exp: error: S1: S0 may overwrite what it reads of a1 by writing a1 (at i="},
+    {"larger blocks than there is room", NEST,
+     "S3[i, j] -> [(i - (i) mod 3)]; S2[i] -> [(i - (i) mod 3)]; S0[i] -> [(i - (i) mod 3)]; "
+     "S1[i, j] -> [(i - (i) mod 3)]",
+     "S3[i, j] -> [(i - (i) mod 4)]; S2[i] -> [(i - (i) mod 4)]; S0[i] -> [(i - (i) mod 4)]; "
+     "S1[i, j] -> [(i - (i) mod 4)]",
+     "may overwrite what it reads of"},
+    {"consumer in larger blocks", NEST, "S3[i, j] -> [(i - (i) mod 3)]",
+     "S3[i, j] -> [(i - (i) mod 9)]", "softmax.onnx:div: error: S3: does not run after S2"},
+    {"consumer of the block before", NEST, "S2[i] -> [(i - (i) mod 3)]",
+     "S2[i] -> [(-3 + i - (i) mod 3)]", "softmax.onnx:sum: error: S2: does not run after S1"},
     {"another rank", SQUARE, "S1[i, j] : 0 <= i <= 4 and 0 <= j <= 4", "S1[i] : 0 <= i <= 4",
      "S1"},
     {"no schedule", FUSED,
@@ -331,6 +387,34 @@ START_TEST(mutant_is_refused) {
     ck_assert_int_gt(b.diag.errors, 0);
     poly_free(p);
     loops_free(l);
+    bench_end(&b);
+}
+END_TEST
+
+/* The text of a nest that stores three rows reads back and gives the same as what is stored
+ * whole. */
+START_TEST(nest_reads_back) {
+    struct bench b;
+    struct loops *l, *whole;
+    struct str text = {0};
+    bench_start(&b);
+    struct poly *p = read_poly(&b, NEST, &l);
+    ck_assert_msg(p != NULL, "%s", str_cstr(&b.messages));
+    const char *from = NEST;
+    for (const char *at = from; at < strstr(from, "schedule 0"); at++) {
+        const char *skip = strncmp(at, " layout [", 9) == 0 ? strchr(at, ']') : NULL;
+        if (skip)
+            at = skip;
+        else
+            str_addf(&text, "%c", *at);
+    }
+    whole = read_loops(&b, str_cstr(&text), text.len);
+    expect_same(&b, p, ast_from_loops(&b.compile, whole), true, "nest", NULL);
+    ck_assert_int_eq(poly_figures(p).tiles, 2);
+    str_free(&text);
+    poly_free(p);
+    loops_free(l);
+    loops_free(whole);
     bench_end(&b);
 }
 END_TEST
@@ -400,6 +484,7 @@ int main(void) {
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, program_is_the_same, 0, sizeof programs / sizeof *programs);
     tcase_add_loop_test(t, schedule_reads_back, 0, sizeof schedules / sizeof *schedules);
+    tcase_add_test(t, nest_reads_back);
     tcase_add_loop_test(t, mutant_is_refused, 0, sizeof mutants / sizeof *mutants);
     tcase_add_test(t, models_of_the_project_are_the_same);
     tcase_add_test(t, models_of_the_corpus_are_the_same);
