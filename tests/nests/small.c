@@ -48,6 +48,14 @@ struct rename {
     const struct cut_member *member;
 };
 
+/* A symbol, by its name here. */
+static const struct expr *rename_symbol(void *user, const struct expr *e) {
+    struct builder *b = user;
+    return e->kind == EXPR_VAR
+               ? expr_var(b->out->arena, e->dtype, intern(b->out->names, e->name))
+               : e;
+}
+
 /* A step of the repeat that has this iterator; false: it is none. */
 static bool find_step(const struct builder *b, const char *name, int64_t *step) {
     const struct small_nest *nest = b->cut.nest;
@@ -83,7 +91,7 @@ static const struct expr *rename_node(void *user, const struct expr *e) {
         return e;
     int v = cut_find(&r->b->cut, r->member, e->name);
     if (v < 0)
-        return find_step(r->b, e->name, &step) ? expr_index(a, step) : e;
+        return find_step(r->b, e->name, &step) ? expr_index(a, step) : rename_symbol(r->b, e);
     const struct cut_var *var = &r->b->cut.vars.data[v];
     return expr_2(a, FUNC_ADD, expr_var(a, DTYPE_INDEX, var->fresh), expr_index(a, var->base));
 }
@@ -377,8 +385,7 @@ static const struct expr *const *piece_extent(struct builder *b, const struct pi
         bool cut = is_cut(b, p->array, d);
         dims[d] = cut ? p->hi[d] - p->lo[d] + 1 : loops_extent(b->l, a->extent[d]);
         extent[d] = cut ? expr_index(b->out->arena, dims[d])
-                        : expr_map(b->out->arena, a->extent[d], rename_node,
-                                   &(struct rename){b, &b->cut.members.data[0]});
+                        : expr_map(b->out->arena, a->extent[d], rename_symbol, b);
     }
     return extent;
 }

@@ -1,0 +1,372 @@
+/* The check of nests at small sizes: the programs that are made of a nest, that each runs the
+ * same both ways, and that the comparison tells a wrong ast from a right one: tails, borders,
+ * ranges and results that somebody changed, and marks of a schedule above what is no tile. */
+#include "ir/constant.h"
+#include "polyhedral/polyhedral.h"
+#include "tests/nests/compare.h"
+#include "tests/nests/small.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+struct bench {
+    struct arena arena;
+    struct intern names;
+    struct str messages;
+    struct diag diag;
+    struct compile compile;
+};
+
+static void bench_start(struct bench *b) {
+    *b = (struct bench){.names = {.arena = NULL}};
+    b->names.arena = &b->arena;
+    b->diag.sink = &b->messages;
+    b->compile = (struct compile){.diag = &b->diag, .names = &b->names, .opt_level = 2};
+}
+
+static void bench_end(struct bench *b) {
+    str_free(&b->messages);
+    intern_free(&b->names);
+    arena_free(&b->arena);
+}
+
+static struct loops *read_loops(struct bench *b, const char *text, size_t len) {
+    struct loops *l = loops_read("t.loops", text, len, &b->names, NULL, &b->diag);
+    ck_assert_msg(l && loops_check(l, &b->diag), "%s\n%s", str_cstr(&b->messages), text);
+    return l;
+}
+
+/* The text of an ast with the first `from` inside its first nest replaced. */
+static char *replaced(struct bench *b, const char *text, const char *from, const char *to) {
+    const char *body = strstr(text, "{\n"), *at = body ? strstr(body, from) : NULL;
+    ck_assert_msg(at != NULL, "no '%s' in\n%s", from, text);
+    return arena_printf(&b->arena, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+}
+
+/* ---- programs of nests ---- */
+
+#define SOFTMAX                                                                                \
+    "loops \"t\"\ninput a0: f32[20,30]\ntemp a1: f32[20,1]\ntemp a2: f32[20,30]\n"             \
+    "temp a3: f32[20,1]\noutput a4: f32[20,30]\n"                                              \
+    "S0[i: 20]: a1[i,0] = reduce(max, [k: 30], a0[i,k])\n"                                     \
+    "S1[i,j: 20,30]: a2[i,j] = exp(a0[i,j] - a1[i,0])\n"                                       \
+    "S2[i: 20]: a3[i,0] = reduce(add, [k: 30], a2[i,k])\n"                                     \
+    "S3[i,j: 20,30]: a4[i,j] = a2[i,j] / a3[i,0]\n"
+
+/* Of nest number `nest` at a corner, the lines after the first. */
+static const struct {
+    const char *name, *text;
+    int nest;
+    enum small_corner corner;
+    const char *small;
+} programs[] = {
+    {"a window at the low border",
+     "loops \"t\"\ninput a0: f32[3,40]\ninput a1: f32[20,3,3]\noutput a2: f32[20,40]\n"
+     "S0[c,x: 20,40]: a2[c,x] = reduce(add, [k,r: 3,3], (a0[k,x + r - 1] if 0 <= x + r - 1 < "
+     "40 else 0.0) * a1[c,k,r])\n",
+     0, CORNER_LOW,
+     "input a0: f32[3,12] \"input0\"\ninput a1: f32[11,3,3] \"input1\"\n"
+     "output a2: f32[11,11] \"output2\"\n"
+     "S0[i0,i1: 11,11]: a2[i0,i1] = reduce(add, [r0,r1: 3,3], (a0[r0,i1 + r1 - 1] if 0 <= i1 + "
+     "r1 - 1 < 40 else 0.0) * a1[i0,r0,r1])\n"},
+    {"a window at the high border",
+     "loops \"t\"\ninput a0: f32[3,40]\ninput a1: f32[20,3,3]\noutput a2: f32[20,40]\n"
+     "S0[c,x: 20,40]: a2[c,x] = reduce(add, [k,r: 3,3], (a0[k,x + r - 1] if 0 <= x + r - 1 < "
+     "40 else 0.0) * a1[c,k,r])\n",
+     0, CORNER_HIGH,
+     "input a0: f32[3,13] \"input0\"\ninput a1: f32[12,3,3] \"input1\"\n"
+     "output a2: f32[12,12] \"output2\"\n"
+     "S0[i0,i1: 12,12]: a2[i0,i1] = reduce(add, [r0,r1: 3,3], (a0[r0,i1 + r1] if 0 <= i1 + r1 "
+     "+ 27 < 40 else 0.0) * a1[i0,r0,r1])\n"},
+    {"rows of several statements keep the same values", SOFTMAX, 0, CORNER_HIGH,
+     "input a0: f32[12,12] \"input0\"\ntemp a1: f32[12,1]\ntemp a2: f32[12,12]\n"
+     "temp a3: f32[12,1]\noutput a4: f32[12,12] \"output4\"\n"
+     "S0[i0: 12]: a1[i0,0] = reduce(max, [r0: 12], a0[i0,r0])\n"
+     "S1[i0,i1: 12,12]: a2[i0,i1] = exp(a0[i0,i1] - a1[i0,0])\n"
+     "S2[i0: 12]: a3[i0,0] = reduce(add, [r0: 12], a2[i0,r0])\n"
+     "S3[i0,i1: 12,12]: a4[i0,i1] = a2[i0,i1] / a3[i0,0]\n"},
+    {"what another nest wrote of an array is filled in",
+     "loops \"t\"\ninput a0: f32[20,30]\ninput a1: f32[20,9]\ntemp a2: f32[20,39]\n"
+     "output a3: f32[20]\n"
+     "S0[i,j: 20,30]: a2[i,j] = a0[i,j] * 2.0\n"
+     "S1[i,j: 20,9]: a2[i,j + 30] = a1[i,j]\n"
+     "S2[i: 20]: a3[i] = reduce(max, [k: 39], a2[i,k])\n",
+     1, CORNER_LOW,
+     "temp a0: f32[11,39]\ninput a1: f32[11,9] \"input1\"\noutput a2: f32[11] \"output2\"\n"
+     "input a3: f32[11,30] \"input3\"\n"
+     "seq t: 1 {\n    S0[i0,i1: 11,30]: a0[i0,i1] = a3[i0,i1]\n}\n"
+     "S1[i0,i1: 11,9]: a0[i0,i1 + 30] = a1[i0,i1]\n"
+     "S2[i0: 11]: a2[i0] = reduce(max, [r0: 11], a0[i0,r0])\n"},
+    {"steps of a repeat are arrays of their own",
+     "loops \"t\"\ninput a0: f32[5,40]\ntemp a1: f32[6,40]\noutput a2: f32[40]\n"
+     "S0[i: 40]: a1[0,i] = 0.0\n"
+     "seq t: 5 {\n    S1[i: 40]: a1[t + 1,i] = a1[t,i] + a0[t,i]\n}\n"
+     "S2[i: 40]: a2[i] = a1[5,i]\n",
+     1, CORNER_HIGH,
+     "input a0: f32[1,12] \"input0\"\ninput a1: f32[1,12] \"input1\"\n"
+     "output a2: f32[1,12] \"output2\"\n"
+     "S0[i0: 12]: a2[0,i0] = a0[0,i0] + a1[0,i0]\n"},
+    {"a table says where to read",
+     "loops \"t\"\ninput a0: f32[16,6]\n"
+     "const a1: u8[16] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 4, 5, 3}\n"
+     "const a2: f32[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, inf}\n"
+     "output a3: f32[16,16]\n"
+     "S0[i,j: 16,16]: a3[i,j] = a0[j,clamp(a1[i], 0, 5)] * a2[j]\n",
+     0, CORNER_HIGH,
+     "const a0: u8[12] = {1, 1, 1, 1, 2, 2, 2, 2, 3, 4, 5, 3}\n"
+     "input a1: f32[12,6] \"input1\"\n"
+     "const a2: f32[12] = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, inf}\n"
+     "output a3: f32[12,12] \"output3\"\n"
+     "S0[i0,i1: 12,12]: a3[i0,i1] = a1[i1,clamp(a0[i0], 0, 5)] * a2[i1]\n"},
+    {"a result with elements that nobody writes",
+     "loops \"t\"\nsymbol N max 100\ninput a0: f32[N,14,14]\noutput a1: f32[N,196]\n"
+     "S0[n,i,j: N,14,14]: a1[n,i * 14 + j] = a0[n,i,j] + 1.0\n",
+     0, CORNER_LOW,
+     "symbol N max 11\ninput a0: f32[N,11,11] \"input0\"\ntemp a1: f32[N,151]\n"
+     "output a2: f32[N,11,11] \"output2\"\n"
+     "S0[i0,i1,i2: N,11,11]: a1[i0,i1 * 14 + i2] = a0[i0,i1,i2] + 1.0\n"
+     "seq t: 1 {\n    S1[i0,i1,i2: N,11,11]: a2[i0,i1,i2] = a1[i0,i1 * 14 + i2]\n}\n"},
+    {"an array of two shapes",
+     "loops \"t\"\ninput a0: f32[20,30]\ntemp a1: f32[20,30]\nview a2: f32[20,5,6] of a1\n"
+     "output a3: f32[20,5,6]\n"
+     "S0[i,j: 20,30]: a1[i,j] = a0[i,j] * 2.0\n"
+     "S1[i,j,k: 20,5,6]: a3[i,j,k] = a2[i,j,k] + 1.0\n",
+     -1, CORNER_LOW,
+     "input a0: f32[20,30] \"input0\"\ntemp a1: f32[20,30]\nview a2: f32[20,5,6] of a1\n"
+     "output a3: f32[11,5,6] \"output3\"\n"
+     "S0[i0,i1: 20,30]: a1[i0,i1] = a0[i0,i1] * 2.0\n"
+     "S1[i0,i1,i2: 11,5,6]: a3[i0,i1,i2] = a2[i0,i1,i2] + 1.0\n"},
+};
+
+/* Nest `number` of the final ast; -1: all statements of the text, as if they were one. */
+static void find_nest(struct bench *b, struct loops *l, int number, struct small_nest *out) {
+    struct ast_node all = {.kind = AST_NEST, .name = "S0, S1"};
+    struct poly *p = poly_import(l, &b->diag);
+    ck_assert_msg(poly_bounds(p) && poly_depend(p), "%s", str_cstr(&b->messages));
+    poly_schedule(p, false, true);
+    struct ast *a = ast_from_poly(p, &b->names, false);
+    const struct ast_node *n = a->body.first;
+    for (int k = 0; k < number && n; k++)
+        n = n->next;
+    if (number < 0)
+        n = &all;
+    if (n && n->kind == AST_FOR)
+        n = n->body.first;
+    ck_assert(n && n->kind == AST_NEST && small_find(l, n, &b->arena, out));
+    ast_free(a);
+    poly_free(p);
+}
+
+START_TEST(nest_is_cut) {
+    struct bench b;
+    struct small_nest nest;
+    struct str text = {0};
+    bench_start(&b);
+    struct loops *l = read_loops(&b, programs[_i].text, strlen(programs[_i].text));
+    find_nest(&b, l, programs[_i].nest, &nest);
+    struct loops *small = small_build(&nest, programs[_i].corner, &b.names, NULL);
+    loops_print(&text, small, NULL);
+    ck_assert_msg(strcmp(strchr(str_cstr(&text), '\n') + 1, programs[_i].small) == 0, "%s:\n%s",
+                  programs[_i].name, str_cstr(&text));
+    loops_free(small);
+    for (int strict = 0; strict < 2; strict++) {
+        struct str why = {0};
+        struct compare_figures f;
+        small = small_build(&nest, programs[_i].corner, &b.names, NULL);
+        ck_assert_msg(compare_ways(&b.compile, small, strict, &f, &why) && f.code == 0,
+                      "%s: %s", programs[_i].name, str_cstr(&why));
+        loops_free(small);
+        str_free(&why);
+    }
+    loops_free(l);
+    str_free(&text);
+    bench_end(&b);
+}
+END_TEST
+
+/* ---- wrong asts ---- */
+
+#define CONV                                                                                   \
+    "loops \"t\"\ninput a0: f32[3,20]\ninput a1: f32[11,3,3]\noutput a2: f32[11,20]\n"         \
+    "S0[c,x: 11,20]: a2[c,x] = max(reduce(add, [k,r: 3,3], (a0[k,x + r - 1] if 0 <= x + r - "  \
+    "1 < 20 else 0.0) * a1[c,k,r]), 0.0)\n"
+#define GUARD                                                                                  \
+    "loops \"t\"\ninput a0: f32[9]\noutput a1: f32[11]\n"                                      \
+    "S0[i: 11]: a1[i] = (a0[i - 1] if 0 <= i - 1 < 9 else 3.0)\n"
+
+/* The ast of the schedule with `from` replaced by `to` still reads and passes its verifier,
+ * stays inside its buffers, and gives something else. */
+static const struct {
+    const char *name, *text, *from, *to;
+} wrong[] = {
+    {"a tail one short", CONV, "tile (m0: 3 row, v0: 6 vec", "tile (m0: 2 row, v0: 6 vec"},
+    {"a block one short", CONV, "v0: 6 vec, k0: 3 red", "v0: 5 vec, k0: 3 red"},
+    {"one block too few", CONV, "for c0 = 0..2 {", "for c0 = 0..1 {"},
+    {"a border dropped", CONV, "m0: 4 row, k0", "m0: 4<=0 row, k0"},
+    {"a border with one weight less", CONV,
+     "k1: 3<=2 red) b2[(c0 * 4 + m0) * 20] = max(reduce(add, [k0,k1: 3,2]",
+     "k1: 3<=1 red) b2[(c0 * 4 + m0) * 20] = max(reduce(add, [k0,k1: 3,1]"},
+    {"a border that reads from its block", CONV, "+ k1 + 1])", "+ k1])"},
+    {"a reduction one short", SOFTMAX, "for k = 0..30 {\n            set s1",
+     "for k = 0..29 {\n            set s1"},
+    {"a row of another channel", CONV, "b1[(c0 * 4 + m0) * 9", "b1[(c0 * 4 + 1) * 9"},
+    {"no lower bound of the value", CONV, "= max(", "= min("},
+    {"a loop one short", GUARD, "for c0 = 1..10", "for c0 = 1..9"},
+    {"another pad", GUARD, "3.0\n", "2.0\n"},
+    {"a loop that starts late", GUARD, "for c0 = 1..10", "for c0 = 2..10"},
+    {"the next element", GUARD, "= b0[c0 - 1]", "= b0[9 - c0]"},
+    {"one row for all", SOFTMAX, "b1[0] = ", "b1[0] = 1.0 + "},
+    {"rows in steps of two", SOFTMAX, "for c0 = 0..20 {", "for c0 = 0..20 by 2 {"},
+    {"a temporary used up before it is written", SOFTMAX, "exp(b0[", "exp(b2[0] * 0.0 + b0["},
+};
+
+START_TEST(wrong_ast_is_found) {
+    struct bench b;
+    struct str text = {0}, why = {0};
+    struct constant_pool pool = {0};
+    int code;
+    bench_start(&b);
+    pool.arena = &b.arena;
+    struct loops *l = read_loops(&b, wrong[_i].text, strlen(wrong[_i].text));
+    struct ast *naive = ast_from_loops(&b.compile, l);
+    struct poly *p = poly_import(l, &b.diag);
+    ck_assert(poly_bounds(p) && poly_depend(p));
+    poly_schedule(p, false, true);
+    ck_assert(poly_certify(p));
+    struct ast *mine = ast_from_poly(p, &b.names, false);
+    ck_assert_msg(compare_asts(naive, mine, &why, &code), "%s", str_cstr(&why));
+    ast_print(&text, mine, &pool);
+    char *mutant = replaced(&b, str_cstr(&text), wrong[_i].from, wrong[_i].to);
+    struct ast *bad = ast_read("t.ast", mutant, strlen(mutant), &b.names, &pool, &b.diag);
+    ck_assert_msg(bad && ast_check(bad, &b.diag), "%s: %s", wrong[_i].name,
+                  str_cstr(&b.messages));
+    ck_assert_msg(!compare_asts(naive, bad, &why, &code), "%s: not found", wrong[_i].name);
+    ck_assert_ptr_nonnull(strstr(str_cstr(&why), "differs, first at element "));
+    ast_free(bad);
+    ast_free(mine);
+    ast_free(naive);
+    poly_free(p);
+    loops_free(l);
+    str_free(&text);
+    str_free(&why);
+    bench_end(&b);
+}
+END_TEST
+
+/* ---- marks above what is no tile ---- */
+
+#define PRODUCT                                                                                \
+    "loops \"t\"\ninput a0: f32[11,11]\ninput a1: f32[11,11]\noutput a2: f32[11,11]\n"         \
+    "S0[i,j: 11,11]: a2[i,j] = reduce(add, [k: 11], a0[i,k] * a1[k,j])\n"                      \
+    "schedule 0\n"                                                                             \
+    "domain: \"{ S0[i, j] : 0 <= i <= 10 and 0 <= j <= 10 }\"\n"                               \
+    "child:\n"
+
+/* The schedule's order is right, whatever it calls a tile: the ast must be, too. `tiles`: how
+ * many statements become tiles; what is no box, or boxes of different sizes, is loops. */
+static const struct {
+    const char *name, *schedule;
+    int tiles;
+} marks[] = {
+    {"columns of each row",
+     "  schedule: \"[{ S0[i, j] -> [(i)] }]\"\n"
+     "  child:\n    mark: \"tile\"\n    child:\n"
+     "      schedule: \"[{ S0[i, j] -> [(j)] }]\"\n",
+     1},
+    {"blocks that do not divide",
+     "  schedule: \"[{ S0[i, j] -> [(i)] }, { S0[i, j] -> [(floor((j)/4))] }]\"\n"
+     "  child:\n    mark: \"tile\"\n    child:\n"
+     "      schedule: \"[{ S0[i, j] -> [(j)] }]\"\n",
+     0},
+    {"blocks that are shifted",
+     "  schedule: \"[{ S0[i, j] -> [(i)] }, { S0[i, j] -> [(floor((1 + j)/4))] }]\"\n"
+     "  child:\n    mark: \"tile\"\n    child:\n"
+     "      schedule: \"[{ S0[i, j] -> [(j)] }]\"\n",
+     0},
+    {"diagonals",
+     "  schedule: \"[{ S0[i, j] -> [(i + j)] }]\"\n"
+     "  child:\n    mark: \"tile\"\n    child:\n"
+     "      schedule: \"[{ S0[i, j] -> [(j)] }]\"\n",
+     0},
+    {"every other column",
+     "  schedule: \"[{ S0[i, j] -> [(i)] }, { S0[i, j] -> [((j) mod 2)] }]\"\n"
+     "  child:\n    mark: \"tile\"\n    child:\n"
+     "      schedule: \"[{ S0[i, j] -> [(j)] }]\"\n",
+     0},
+    {"a mark in a mark",
+     "  schedule: \"[{ S0[i, j] -> [(i)] }]\"\n"
+     "  child:\n    mark: \"tile\"\n    child:\n      mark: \"tile\"\n      child:\n"
+     "        schedule: \"[{ S0[i, j] -> [(j)] }]\"\n",
+     1},
+};
+
+START_TEST(mark_is_not_believed) {
+    struct bench b;
+    struct str why = {0};
+    int code;
+    bench_start(&b);
+    char *text = arena_printf(&b.arena, "%s%s", PRODUCT, marks[_i].schedule);
+    size_t len = strlen(text), split = poly_find_schedule(text, len);
+    struct loops *l = read_loops(&b, text, split);
+    struct ast *naive = ast_from_loops(&b.compile, l);
+    struct poly *p = poly_import(l, &b.diag);
+    ck_assert(poly_bounds(p) && poly_depend(p));
+    ck_assert_msg(poly_read_schedule(p, "t.poly", text, len) && poly_certify(p), "%s: %s",
+                  marks[_i].name, str_cstr(&b.messages));
+    struct ast *mine = ast_from_poly(p, &b.names, true);
+    ck_assert(ast_check(mine, &b.diag));
+    ck_assert_msg(compare_asts(naive, mine, &why, &code) && code == 0, "%s: %s", marks[_i].name,
+                  str_cstr(&why));
+    ck_assert_msg(compare_tiles(&mine->body) == marks[_i].tiles, "%s: %d tiles", marks[_i].name,
+                  compare_tiles(&mine->body));
+    ast_free(mine);
+    ast_free(naive);
+    poly_free(p);
+    loops_free(l);
+    str_free(&why);
+    bench_end(&b);
+}
+END_TEST
+
+/* ---- names of nests ---- */
+
+static const struct {
+    const char *name;
+    int num; // statements; 0: none
+} names[] = {
+    {"S1[i,j: 20,30]: b2[i,j] = exp(", 1}, {"S3, S0", 2},       {"S0, S1, S2, S3", 4},
+    {"require[]: b2[0] < 3", 0},           {"topk(b0; b1)", 0}, {"S0, S9", 0},
+};
+
+START_TEST(name_is_read) {
+    struct bench b;
+    struct small_nest nest;
+    struct ast_node n = {.kind = AST_NEST, .name = names[_i].name};
+    bench_start(&b);
+    struct loops *l = read_loops(&b, SOFTMAX, strlen(SOFTMAX));
+    bool found = small_find(l, &n, &b.arena, &nest);
+    ck_assert_msg(found == (names[_i].num > 0), "%s", n.name);
+    if (found)
+        ck_assert_int_eq(nest.num, names[_i].num);
+    for (int k = 1; found && k < nest.num; k++)
+        ck_assert_str_lt(nest.stmts[k - 1]->name, nest.stmts[k]->name);
+    loops_free(l);
+    bench_end(&b);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("nests");
+    TCase *t = tcase_create("nests");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, nest_is_cut, 0, sizeof programs / sizeof *programs);
+    tcase_add_loop_test(t, wrong_ast_is_found, 0, sizeof wrong / sizeof *wrong);
+    tcase_add_loop_test(t, mark_is_not_believed, 0, sizeof marks / sizeof *marks);
+    tcase_add_loop_test(t, name_is_read, 0, sizeof names / sizeof *names);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
