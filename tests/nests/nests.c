@@ -8,8 +8,8 @@
  * run once. --keep: programs that fail are written to DIR/<hash>/nest.loops, a dump that
  * `nncc --start=fuse` takes. --show: prints each program.
  *
- * Each program runs in a process of its own, so that one that ends in a bug is a failure like
- * any other. */
+ * The programs of a model run in a process of their own, so that one that ends in a bug is a
+ * failure like any other: the next process goes on behind it. */
 #include "frontend/frontend.h"
 #include "ir/constant.h"
 #include "polyhedral/polyhedral.h"
@@ -57,6 +57,17 @@ static bool out_of_time(const struct tally *t) {
 
 /* ---- one program ---- */
 
+/* A program that has not run before. */
+struct job {
+    struct small_nest nest;
+    enum small_corner corner;
+    const char *called, *hash;
+};
+struct jobs {
+    struct arena arena;
+    vec(struct job) list;
+};
+
 /* What the process of a program says of it. */
 struct verdict {
     bool same;
@@ -65,15 +76,14 @@ struct verdict {
 };
 
 /* Builds and compares; in the process of the program. */
-static struct verdict judge(const struct small_nest *nest, enum small_corner corner,
-                            bool strict) {
+static struct verdict judge(const struct job *job, bool strict) {
     struct verdict v = {false, {0}, ""};
     struct str messages = {0}, why = {0};
     struct diag diag = {.sink = &messages};
     struct arena arena = {0};
     struct intern names = {.arena = &arena};
     struct compile c = {.diag = &diag, .names = &names, .opt_level = 2, .strict = strict};
-    struct loops *l = small_build(nest, corner, &names, NULL);
+    struct loops *l = small_build(&job->nest, job->corner, &names, NULL);
     v.same = compare_ways(&c, l, strict, &v.figures, &why);
     snprintf(v.why, sizeof v.why, "%s", str_cstr(&why));
     loops_free(l);
@@ -84,39 +94,14 @@ static struct verdict judge(const struct small_nest *nest, enum small_corner cor
     return v;
 }
 
-static struct verdict judge_apart(const struct small_nest *nest, enum small_corner corner,
-                                  bool strict) {
-    struct verdict v = {false, {0}, "the process ended without an answer"};
-    int ends[2], status;
-    fflush(stdout);
-    if (pipe(ends) != 0)
-        bug("no pipe: %s", strerror(errno));
-    pid_t child = fork();
-    if (child == 0) {
-        struct verdict mine = judge(nest, corner, strict);
-        ssize_t done = write(ends[1], &mine, sizeof mine);
-        _exit(done == (ssize_t)sizeof mine ? 0 : 1);
-    }
-    close(ends[1]);
-    if (child < 0)
-        bug("no process: %s", strerror(errno));
-    ssize_t got = read(ends[0], &v, sizeof v);
-    close(ends[0]);
-    waitpid(child, &status, 0);
-    if (got != (ssize_t)sizeof v)
-        v.same = false;
-    return v;
-}
-
 /* A program that failed, as a dump of its own folder. */
-static void keep(const struct tally *t, const struct small_nest *nest, enum small_corner corner,
-                 const char *hash) {
+static void keep(const struct tally *t, const struct job *job) {
     struct arena arena = {0};
     struct intern names = {.arena = &arena};
     struct constant_pool pool = {.arena = &arena};
     struct str text = {0};
-    char *dir = arena_printf(&arena, "%s/%s", t->opt->keep, hash);
-    struct loops *l = small_build(nest, corner, &names, NULL);
+    char *dir = arena_printf(&arena, "%s/%s", t->opt->keep, job->hash);
+    struct loops *l = small_build(&job->nest, job->corner, &names, NULL);
     loops_print(&text, l, &pool);
     mkdir(t->opt->keep, 0777);
     mkdir(dir, 0777);
@@ -129,25 +114,79 @@ static void keep(const struct tally *t, const struct small_nest *nest, enum smal
     arena_free(&arena);
 }
 
-static void run_program(struct tally *t, const struct small_nest *nest,
-                        enum small_corner corner, const char *called, const char *hash) {
+static void count_verdict(struct tally *t, const struct job *job, bool strict,
+                          const struct verdict *v) {
     static const char *const corners[] = {"low", "high"};
-    bool failed = false;
-    for (int strict = 0; strict < 2; strict++) {
-        struct verdict v = judge_apart(nest, corner, strict);
-        t->runs++;
-        t->whole += v.figures.nests == 1;
-        t->tiled += v.figures.tiles > 0;
-        t->ended += v.same && v.figures.code != 0;
-        if (v.same)
-            continue;
-        printf("FAIL nests %s, %s corner%s: %s (%s)\n", called, corners[corner],
-               strict ? ", strict" : "", v.why, hash);
-        failed = true;
-    }
+    t->runs++;
+    t->whole += v->figures.nests == 1;
+    t->tiled += v->figures.tiles > 0;
+    t->ended += v->same && v->figures.code != 0;
+    if (!v->same)
+        printf("FAIL nests %s, %s corner%s: %s (%s)\n", job->called, corners[job->corner],
+               strict ? ", strict" : "", v->why, job->hash);
+}
+
+static void count_program(struct tally *t, const struct job *job, bool failed) {
+    t->programs++;
     t->failed += failed;
     if (failed && t->opt->keep)
-        keep(t, nest, corner, hash);
+        keep(t, job);
+}
+
+/* ---- all programs of a model ---- */
+
+/* The process: a verdict for each, plain and strict, from number `first` on. */
+static _Noreturn void judge_all(const struct tally *t, const struct jobs *jobs, int first,
+                                int out) {
+    for (int k = 2 * first; k < 2 * jobs->list.len; k++) {
+        if (k % 2 == 0 && out_of_time(t))
+            _exit(EXIT_SUCCESS);
+        struct verdict v = judge(&jobs->list.data[k / 2], k % 2);
+        if (write(out, &v, sizeof v) != (ssize_t)sizeof v)
+            _exit(EXIT_FAILURE);
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+/* Takes the verdicts of a process until it ends; returns the number of the program that is
+ * next. */
+static int count_all(struct tally *t, const struct jobs *jobs, int first, int in, pid_t child) {
+    struct verdict v;
+    bool failed = false, all = true;
+    int k = 2 * first, status;
+    for (; k < 2 * jobs->list.len; k++) {
+        all = read(in, &v, sizeof v) == (ssize_t)sizeof v;
+        if (!all)
+            break;
+        count_verdict(t, &jobs->list.data[k / 2], k % 2, &v);
+        failed = !v.same || (k % 2 && failed);
+        if (k % 2)
+            count_program(t, &jobs->list.data[k / 2], failed);
+    }
+    close(in);
+    waitpid(child, &status, 0);
+    if (all || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS))
+        return jobs->list.len; // done, or out of time
+    v = (struct verdict){.why = "the process ended without an answer"};
+    count_verdict(t, &jobs->list.data[k / 2], k % 2, &v);
+    count_program(t, &jobs->list.data[k / 2], true);
+    return k / 2 + 1;
+}
+
+static void run_jobs(struct tally *t, const struct jobs *jobs) {
+    for (int next = 0; next < jobs->list.len;) {
+        int ends[2];
+        fflush(stdout);
+        if (pipe(ends) != 0)
+            bug("no pipe: %s", strerror(errno));
+        pid_t child = fork();
+        if (child < 0)
+            bug("no process: %s", strerror(errno));
+        if (child == 0)
+            judge_all(t, jobs, next, ends[1]);
+        close(ends[1]);
+        next = count_all(t, jobs, next, ends[0], child);
+    }
 }
 
 /* ---- nests ---- */
@@ -166,43 +205,40 @@ static const char *new_hash(struct tally *t, const struct loops *l, const char *
     return added ? hash : NULL;
 }
 
-static void run_corner(struct tally *t, const struct small_nest *nest, enum small_corner corner,
-                       const char *called) {
+static void find_program(struct tally *t, struct jobs *jobs, struct job job) {
     struct arena arena = {0};
     struct intern names = {.arena = &arena};
     int64_t steps;
-    struct loops *l = small_build(nest, corner, &names, &steps);
-    const char *hash = new_hash(t, l, called);
+    struct loops *l = small_build(&job.nest, job.corner, &names, &steps);
+    job.hash = new_hash(t, l, job.called);
     loops_free(l);
     intern_free(&names);
     arena_free(&arena);
-    if (hash && steps > MOST_STEPS) {
-        printf("%s: too large, %lld steps\n", called, (long long)steps);
+    if (job.hash && steps > MOST_STEPS) {
+        printf("%s: too large, %lld steps\n", job.called, (long long)steps);
         t->large++;
-    } else if (hash) {
-        t->programs++;
-        run_program(t, nest, corner, called, hash);
+    } else if (job.hash) {
+        vec_push(&jobs->arena, &jobs->list, job);
     }
 }
 
-static void run_nests(struct tally *t, const struct loops *l, const struct ast_list *list,
-                      const char *file) {
+static void find_programs(struct tally *t, struct jobs *jobs, const struct loops *l,
+                          const struct ast_list *list, const char *file) {
     for (const struct ast_node *n = list->first; n && !out_of_time(t); n = n->next) {
-        struct arena arena = {0};
-        struct small_nest nest;
+        struct job job = {.hash = NULL};
         if (n->kind != AST_NEST) {
-            run_nests(t, l, &n->body, file);
-            run_nests(t, l, &n->orelse, file);
-        } else if (small_find(l, n, &arena, &nest)) {
-            char *called = arena_printf(
-                &arena, "%s: %.*s", file,
-                (int)(nest.num > 1 ? strlen(n->name) : strcspn(n->name, "[")), n->name);
+            find_programs(t, jobs, l, &n->body, file);
+            find_programs(t, jobs, l, &n->orelse, file);
+        } else if (small_find(l, n, &jobs->arena, &job.nest)) {
+            size_t len = job.nest.num > 1 ? strlen(n->name) : strcspn(n->name, "[");
+            job.called = arena_printf(&jobs->arena, "%s: %.*s", file, (int)len, n->name);
             t->nests++;
-            t->shared += nest.num > 1;
-            for (int corner = 0; corner < NUM_CORNERS; corner++)
-                run_corner(t, &nest, (enum small_corner)corner, called);
+            t->shared += job.nest.num > 1;
+            for (int corner = 0; corner < NUM_CORNERS; corner++) {
+                job.corner = (enum small_corner)corner;
+                find_program(t, jobs, job);
+            }
         }
-        arena_free(&arena);
     }
 }
 
@@ -219,8 +255,11 @@ static void run_loops(struct tally *t, struct compile *c, struct loops *l, const
     if (poly_bounds(p) && poly_depend(p)) {
         poly_schedule(p, false, true);
         struct ast *a = ast_from_poly(p, c->names, false);
-        run_nests(t, l, &a->body, file);
+        struct jobs jobs = {.arena = {NULL}};
+        find_programs(t, &jobs, l, &a->body, file);
         ast_free(a);
+        run_jobs(t, &jobs);
+        arena_free(&jobs.arena);
     } else {
         printf("FAIL nests %s: not proven: %s\n", file, str_cstr(c->diag->sink));
         t->failed++;
