@@ -39,6 +39,13 @@ const char *name_unique(struct name_set *set, struct arena *a, const char *name)
 void comment_put(struct str *s, const char *text);
 /* Text inside a string literal, without the quotes. */
 void literal_put(struct str *s, const void *data, size_t len);
+/* The same for many: how each byte is written, before a digit and before anything else. */
+struct literal {
+    char text[2][256][4];
+    unsigned char length[2][256];
+};
+void literal_start(struct literal *t);
+void literal_bytes(struct str *s, const struct literal *t, const void *data, size_t len);
 
 /* ---- the printer ---- */
 

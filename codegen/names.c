@@ -117,34 +117,51 @@ void comment_put(struct str *s, const char *text) {
     }
 }
 
-/* One byte of a literal, as short as it can be; returns the end. An octal escape must not run
- * on into a digit. */
-static char *put_byte(char *p, unsigned char c, unsigned char last, bool digit_follows) {
+/* One byte of a literal, as short as it can be; returns its length. An octal escape must not
+ * run on into a digit. */
+static int put_byte(char *p, unsigned char c, bool digit_follows) {
     bool plain = c >= ' ' && c <= '~';
-    if (c == '"' || c == '\\' || (c == '?' && last == '?') || !plain)
-        *p++ = '\\';
+    int n = 0;
+    if (c == '"' || c == '\\' || !plain)
+        p[n++] = '\\';
     if (plain) {
-        *p++ = (char)c;
-        return p;
+        p[n++] = (char)c;
+        return n;
     }
     if (c >= 64 || digit_follows)
-        *p++ = (char)('0' + (c >> 6));
+        p[n++] = (char)('0' + (c >> 6));
     if (c >= 8 || digit_follows)
-        *p++ = (char)('0' + ((c >> 3) & 7));
-    *p++ = (char)('0' + (c & 7));
-    return p;
+        p[n++] = (char)('0' + ((c >> 3) & 7));
+    p[n++] = (char)('0' + (c & 7));
+    return n;
 }
 
-void literal_put(struct str *s, const void *data, size_t len) {
+void literal_start(struct literal *t) {
+    for (int digit = 0; digit < 2; digit++)
+        for (int c = 0; c < 256; c++)
+            t->length[digit][c] =
+                (unsigned char)put_byte(t->text[digit][c], (unsigned char)c, digit);
+}
+
+void literal_bytes(struct str *s, const struct literal *t, const void *data, size_t len) {
     const unsigned char *in = data;
     char text[4 * 256], *p = text;
     for (size_t i = 0; i < len; i++) {
-        bool digit_follows = i + 1 < len && in[i + 1] >= '0' && in[i + 1] <= '7';
-        p = put_byte(p, in[i], i > 0 ? in[i - 1] : 0, digit_follows);
-        if (p > text + sizeof text - 4) {
+        bool digit = i + 1 < len && in[i + 1] >= '0' && in[i + 1] <= '7';
+        if (in[i] == '?' && i > 0 && in[i - 1] == '?') // no trigraph
+            *p++ = '\\';
+        memcpy(p, t->text[digit][in[i]], sizeof t->text[digit][in[i]]);
+        p += t->length[digit][in[i]];
+        if (p > text + sizeof text - 6) {
             str_add_len(s, text, (size_t)(p - text));
             p = text;
         }
     }
     str_add_len(s, text, (size_t)(p - text));
+}
+
+void literal_put(struct str *s, const void *data, size_t len) {
+    struct literal t;
+    literal_start(&t);
+    literal_bytes(s, &t, data, len);
 }

@@ -14,9 +14,10 @@
 #include <math.h>
 
 enum {
-    ROW = 4080,  // bytes in a literal
-    SMALL = 256, // bytes: up to here as numbers
-    ALIGN = 64,  // bytes: of what the assembler places; package.c says the same
+    ROW = 4080,    // bytes in a literal
+    SMALL = 256,   // bytes: up to here as numbers
+    HASHED = 4096, // bytes at either end
+    ALIGN = 64,    // bytes: of what the assembler places; package.c says the same
 };
 
 /* ---- as numbers ---- */
@@ -61,6 +62,8 @@ static int64_t array_length(const struct buffer *b) {
 static void put_bytes(struct emit *em, const struct buffer *b, const char *c) {
     const char *data = b->data, *type = emit_element_type(b->dtype);
     int64_t rows = b->bytes / ROW, rest = b->bytes % ROW, n = array_length(b);
+    struct literal literal;
+    literal_start(&literal);
     put(em, "NNCC_CONST static const union {\n    struct {\n");
     if (rows > 0)
         putf(em, "        char rows[%" PRId64 "][%d];\n", rows, ROW);
@@ -69,11 +72,11 @@ static void put_bytes(struct emit *em, const struct buffer *b, const char *c) {
     putf(em, "    } bytes;\n    %s data[%" PRId64 "];\n} %s = {{", type, n, c);
     for (int64_t r = 0; r < rows; r++) {
         put(em, r ? ",\n\"" : "{\n\"");
-        literal_put(em->fn.out, data + r * ROW, ROW);
+        literal_bytes(em->fn.out, &literal, data + r * ROW, ROW);
         put(em, "\"");
     }
     put(em, rows && rest ? "},\n\"" : rows ? "}" : "\n\"");
-    literal_put(em->fn.out, data + rows * ROW, (size_t)rest);
+    literal_bytes(em->fn.out, &literal, data + rows * ROW, (size_t)rest);
     put(em, rest ? "\"" : "");
     put(em, "}};\n");
 }
@@ -107,11 +110,18 @@ static void put_file_summary(struct emit *em) {
 
 /* ---- which ---- */
 
+/* A hash of the constant's ends, which are compared whole where it is the same. */
+static uint64_t hash_ends(const struct buffer *b) {
+    size_t all = (size_t)b->bytes, n = all < HASHED ? all : HASHED;
+    const char *data = b->data;
+    return hash_bytes(data, n) ^ (hash_bytes(data + (all - n), n) << 1) ^ all;
+}
+
 /* An earlier constant with the same type and bytes, or -1. `first` maps the content's hash to
  * the first one with it. */
 static int same_constant(const struct emit *em, struct map *first, struct arena *a, int k) {
     const struct buffer *b = &em->ast->buffers.data[k];
-    uint64_t hash = hash_bytes(b->data, (size_t)b->bytes);
+    uint64_t hash = hash_ends(b);
     const char *key = arena_printf(a, "%d:%" PRIx64, (int)b->dtype, hash);
     bool added;
     int64_t *cell = map_put(first, key, &added);

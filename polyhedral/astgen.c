@@ -235,6 +235,14 @@ static void bind_repeats(struct astgen *g, const struct poly_stmt *s) {
     }
 }
 
+static void build_part(struct astgen *g, struct ast_list *to, const struct poly_stmt *first,
+                       __isl_keep isl_schedule *part) {
+    isl_schedule *schedule = isl_schedule_copy(part);
+    if (first->num_repeats)
+        schedule = fix_repeats(g, first, schedule);
+    build_schedule(g, to, schedule);
+}
+
 /* plain.run: the region that begins with st. */
 static const struct stmt *build_run(void *user, struct ast_list *to, const struct stmt *st) {
     struct astgen *g = user;
@@ -249,13 +257,16 @@ static const struct stmt *build_run(void *user, struct ast_list *to, const struc
     for (int k = 0; k < p->stmts.len; k++)
         if (p->stmts.data[k]->region == g->region)
             plain_count(&g->plain, p->stmts.data[k]->stmt);
-    int bound = g->outer.names.len;
-    isl_schedule *schedule = isl_schedule_copy(p->schedules.data[g->region]);
+    int bound = g->outer.names.len, parts = 0;
     g->context = isl_set_copy(p->context);
-    if (first->num_repeats)
-        schedule = fix_repeats(g, first, schedule);
     bind_repeats(g, first);
-    build_schedule(g, to, schedule);
+    for (int k = 0; k < p->parts.len; k++)
+        if (p->parts.data[k].region == g->region) {
+            build_part(g, to, first, p->parts.data[k].schedule);
+            parts++;
+        }
+    if (parts == 0)
+        build_part(g, to, first, p->schedules.data[g->region]);
     g->context = isl_set_free(g->context);
     g->outer.names.len = g->outer.values.len = bound;
     while (st->next && st->next->kind == STMT_COMPUTE)

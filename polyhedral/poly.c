@@ -211,6 +211,8 @@ void poly_free(struct poly *p) {
         isl_map_free(p->edges.data[k].map);
     for (int k = 0; k < p->schedules.len; k++)
         isl_schedule_free(p->schedules.data[k]);
+    for (int k = 0; k < p->parts.len; k++)
+        isl_schedule_free(p->parts.data[k].schedule);
     for (int k = 0; k < p->loops->arrays.len; k++) {
         isl_set_free(p->storage[k].box);
         isl_map_free(p->place[k]);

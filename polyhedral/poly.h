@@ -104,6 +104,12 @@ struct poly {
     vec(struct poly_stmt *) stmts;
     vec(struct poly_edge) edges;
     vec(isl_schedule *) schedules; // [regions]; NULL before there is one
+    /* The children of their sequences that poly_schedule made, in order. A schedule that was
+     * read has none: it is cut where no statement is torn. */
+    vec(struct poly_part {
+        int region;
+        isl_schedule *schedule;
+    }) parts;
     int num_regions;
     struct poly_figures figures;
     bool ok; // nothing was reported
@@ -254,6 +260,8 @@ const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *
 
 /* The statement of the region with this tuple name; NULL when there is none. */
 const struct poly_stmt *schedule_find(const struct poly *p, int region, const char *name);
+/* The parts of a region's schedule are no longer its own. */
+void schedule_drop_parts(struct poly *p, int region);
 /* The instances of a region. */
 __isl_give isl_union_set *schedule_domain(const struct poly *p, int region);
 

@@ -258,13 +258,27 @@ static __isl_give isl_schedule *nest_schedule(struct poly *p, const struct poly_
 }
 
 /* A sequence of nests, halved so that none is copied often. */
-static __isl_give isl_schedule *sequence(struct poly *p, const struct poly_nest *nests,
-                                         int num) {
-    if (num == 1)
-        return nest_schedule(p, nests);
-    isl_schedule *left = sequence(p, nests, num / 2);
-    isl_schedule *right = sequence(p, nests + num / 2, num - num / 2);
+static __isl_give isl_schedule *sequence(struct poly *p, int region,
+                                         const struct poly_nest *nests, int num) {
+    if (num == 1) {
+        isl_schedule *one = nest_schedule(p, nests);
+        struct poly_part part = {region, isl_schedule_copy(one)};
+        vec_push(&p->arena, &p->parts, part);
+        return one;
+    }
+    isl_schedule *left = sequence(p, region, nests, num / 2);
+    isl_schedule *right = sequence(p, region, nests + num / 2, num - num / 2);
     return isl_schedule_sequence(left, right);
+}
+
+void schedule_drop_parts(struct poly *p, int region) {
+    int kept = 0;
+    for (int k = 0; k < p->parts.len; k++)
+        if (p->parts.data[k].region == region)
+            isl_schedule_free(p->parts.data[k].schedule);
+        else
+            p->parts.data[kept++] = p->parts.data[k];
+    p->parts.len = kept;
 }
 
 struct job {
@@ -277,8 +291,8 @@ struct job {
 static void schedule_region(void *user) {
     struct job *j = user;
     struct poly *p = j->poly;
-    p->schedules.data[j->region] =
-        j->num ? sequence(p, j->nests, j->num) : isl_schedule_empty(poly_space(p, 0));
+    p->schedules.data[j->region] = j->num ? sequence(p, j->region, j->nests, j->num)
+                                          : isl_schedule_empty(poly_space(p, 0));
 }
 
 void poly_schedule(struct poly *p, bool strict, bool across) {
@@ -287,7 +301,9 @@ void poly_schedule(struct poly *p, bool strict, bool across) {
         struct job j = {.poly = p, .region = r};
         j.nests = nest_find(p, r, across, &j.num);
         p->schedules.data[r] = isl_schedule_free(p->schedules.data[r]);
-        if (!poly_try(p, (struct loc){0}, "a schedule", schedule_region, &j))
+        if (!poly_try(p, (struct loc){0}, "a schedule", schedule_region, &j)) {
             p->schedules.data[r] = isl_schedule_free(p->schedules.data[r]);
+            schedule_drop_parts(p, r);
+        }
     }
 }

@@ -100,8 +100,10 @@ static bool read_region(struct poly *p, const char *text, struct loc loc) {
 bool poly_read_schedule(struct poly *p, const char *file, const char *text, size_t len) {
     bool ok = true;
     size_t at = find_marker(text, len, 0);
-    for (int r = 0; r < p->num_regions; r++)
+    for (int r = 0; r < p->num_regions; r++) {
         p->schedules.data[r] = isl_schedule_free(p->schedules.data[r]);
+        schedule_drop_parts(p, r);
+    }
     while (at < len && ok) {
         size_t next = find_marker(text, len, at + 1);
         struct loc loc = {.file = file, .line = line_of(text, at)};
