@@ -136,7 +136,9 @@ bool expr_range(const struct expr *e,
                 bool (*range)(void *user, const char *name, int64_t *lo, int64_t *hi),
                 void *user, int64_t *lo, int64_t *hi);
 /* Rebuilds e bottom-up, reduce extents included, with the builders above: fn gets each node
- * after its arguments were replaced and returns it or another. */
+ * after its arguments were replaced and returns it or another. A node whose builder gave back
+ * something of another kind (`x * 1`, a guard that always holds) is not shown to fn again; a
+ * function that becomes one of its arguments may be, so fn must leave what it returns alone. */
 const struct expr *expr_map(struct arena *a, const struct expr *e,
                             const struct expr *(*fn)(void *user, const struct expr *e),
                             void *user);

@@ -175,7 +175,8 @@ const struct expr *expr_map(struct arena *a, const struct expr *e,
         iters[k] = (struct iter){e->iters[k].name, expr_map(a, e->iters[k].extent, fn, user)};
         changed |= iters[k].extent != e->iters[k].extent;
     }
-    return fn(user, changed ? rebuild(a, e, arg, iters) : e);
+    const struct expr *made = changed ? rebuild(a, e, arg, iters) : e;
+    return made->kind == e->kind ? fn(user, made) : made; // else an argument, which fn has seen
 }
 
 struct subst {

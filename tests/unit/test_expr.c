@@ -501,6 +501,27 @@ START_TEST(substitution_simplifies) {
 }
 END_TEST
 
+/* All at once: what a node collapses to is not replaced again. */
+START_TEST(substitution_is_simultaneous) {
+    struct fixture f;
+    struct str out = {0};
+    start(&f);
+    const char *const names[] = {"i", "n", "j"};
+    const struct expr *values[] = {read(&f, "j", DTYPE_INDEX), read(&f, "1", DTYPE_INDEX),
+                                   read(&f, "i", DTYPE_INDEX)};
+    const struct expr *product =
+        expr_subst(&f.arena, read(&f, "i * n", DTYPE_INDEX), names, values, 3);
+    const struct expr *guard = expr_subst(
+        &f.arena, read(&f, "(A[i,j] if 0 <= n < 4 else y)", DTYPE_NONE), names, values, 3);
+    expr_print(&out, product, arrays);
+    str_add(&out, "; ");
+    expr_print(&out, guard, arrays);
+    ck_assert_str_eq(str_cstr(&out), "j; A[j,i]");
+    str_free(&out);
+    finish(&f);
+}
+END_TEST
+
 static void note_kind(void *user, const struct expr *e) {
     static const char letters[] = {'c', 'v', 'f', 't', 'l', 'g', 'r'};
     str_add_len(user, &letters[e->kind], 1);
@@ -889,6 +910,7 @@ int main(void) {
     tcase_add_test(t, an_empty_scope_knows_nothing);
     tcase_add_loop_test(t, ranges_are_known, 0, ROWS(ranges));
     tcase_add_loop_test(t, substitution_simplifies, 0, ROWS(substitutions));
+    tcase_add_test(t, substitution_is_simultaneous);
     tcase_add_test(t, walking_sees_arguments_first);
     tcase_add_test(t, equality_is_structural);
     tcase_add_test(t, constants_are_normal);
