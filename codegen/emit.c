@@ -253,13 +253,20 @@ static void put_parameters(struct emit *em, const struct use *u, int column) {
     em->fn.frame.buffers = list.count - em->fn.captured.len;
 }
 
-/* Prints the function of a nest into em->functions. */
-static void put_function(struct emit *em, const struct ast_node *n, const struct use *u,
+/* Prints the function of a nest into em->functions. What its text does not name, as in x < x, it
+ * does not use. */
+static void put_function(struct emit *em, const struct ast_node *n, struct use *u,
                          const char *name) {
     struct str body = {0};
+    int count = em->ast->buffers.len;
     em->fn =
         (struct function){.out = &body, .depth = 1, .is_nest = true, .outer = em->vars.len};
+    em->fn.printed = arena_array(&em->arena, bool, count);
     emit_list(em, &n->body);
+    for (int k = 0; k < count; k++) {
+        u->read[k] &= em->fn.printed[k];
+        u->written[k] &= em->fn.printed[k];
+    }
     bool returns = em->fn.returns;
     em->fn.out = &em->functions;
     em->fn.depth = 0;

@@ -77,6 +77,7 @@ struct function {
     bool is_nest;      // buffers are its arguments; else it is the run function
     int outer;         // a nest: vars before this one belong to the run function
     vec(int) captured; // … and these of them are its arguments
+    bool *printed;     // [buffers] … and of the buffers those that its text names
     bool error;        // declares `int error`, which checks of indices and calls of nests set
     bool checks;       // a check of an index was printed since this was cleared
     bool returns;      // a code: it may fail
