@@ -88,7 +88,8 @@ __isl_give isl_point *poly_least_point(__isl_take isl_set *set) {
     isl_size n = isl_set_dim(set, isl_dim_param);
     isl_set *moved = isl_set_move_dims(isl_set_flatten(isl_set_copy(set)), isl_dim_set, 0,
                                        isl_dim_param, 0, (unsigned)(n > 0 ? n : 0));
-    isl_set *least = isl_set_lexmin(moved);
+    bool bounded = isl_set_is_bounded(moved) == isl_bool_true; // a value may lie anywhere
+    isl_set *least = bounded ? isl_set_lexmin(moved) : moved;
     least =
         isl_set_move_dims(least, isl_dim_param, 0, isl_dim_set, 0, (unsigned)(n > 0 ? n : 0));
     isl_point *point = isl_set_sample_point(least);

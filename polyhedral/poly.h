@@ -136,7 +136,8 @@ void poly_error(struct poly *p, const struct poly_stmt *s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Coordinate k of a point. */
 int64_t poly_coordinate(__isl_keep isl_point *point, enum isl_dim_type type, int k);
-/* The least point of a set, symbols first; it may be wrapped and is flat then. */
+/* The least point of a set, symbols first; it may be wrapped and is flat then. Any point, when
+ * the set has no least one. */
 __isl_give isl_point *poly_least_point(__isl_take isl_set *set);
 /* The least, or the last, value of dimension d in a set; false when it has none. */
 bool poly_extreme(__isl_keep isl_set *set, int d, bool last, int64_t *value);
