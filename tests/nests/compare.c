@@ -3,6 +3,8 @@
 #include "ir/interp.h"
 #include "polyhedral/polyhedral.h"
 
+#include <math.h>
+
 /* ---- one run ---- */
 
 struct storage {
@@ -15,22 +17,28 @@ static int64_t next_random(uint32_t *state) {
     return (*state >> 8) % 2001;
 }
 
-/* Floats in [-1, 3], bytes of any value, other integers that are indices of most arrays, or all
- * zero, which are indices of every array. */
-static void fill(const struct buffer *b, void *data, bool zero, uint32_t *state) {
+enum inputs {
+    INPUTS_ANY,      // floats in [-1, 3], bytes of any value, other integers 0, 1 or 2
+    INPUTS_ZERO,     // the same, but all integers 0: indices of every array
+    INPUTS_INFINITE, // the same as ANY, but one float in 32 is infinite
+};
+
+static void fill(const struct buffer *b, void *data, enum inputs kind, uint32_t *state) {
     for (int64_t k = 0; k < b->max_elements; k++) {
         int64_t r = next_random(state);
-        int bits = dtype_info(b->dtype)->bits;
-        union scalar v = {.i = zero ? 0 : b->dtype == DTYPE_BOOL ? r % 2 : r % 3};
+        bool byte = dtype_info(b->dtype)->bits <= 8 && b->dtype != DTYPE_BOOL;
+        union scalar v = {.i = byte ? r % 256 - 128 : b->dtype == DTYPE_BOOL ? r % 2 : r % 3};
         if (dtype_is_float(b->dtype))
             v.f = (double)(r - 500) / 500.0;
-        else if (bits <= 8 && b->dtype != DTYPE_BOOL && !zero)
-            v.i = r % 256 - 128;
+        else if (kind == INPUTS_ZERO)
+            v.i = 0;
+        if (dtype_is_float(b->dtype) && kind == INPUTS_INFINITE && r % 32 == 0)
+            v.f = r % 64 ? -INFINITY : INFINITY;
         dtype_store(b->dtype, data, k, v);
     }
 }
 
-static void start(struct storage *s, const struct ast *a, bool zero, int poison) {
+static void start(struct storage *s, const struct ast *a, enum inputs kind, int poison) {
     uint32_t state = 1;
     *s = (struct storage){.data = NULL};
     s->data = arena_array(&s->arena, void *, a->buffers.len);
@@ -44,7 +52,7 @@ static void start(struct storage *s, const struct ast *a, bool zero, int poison)
         s->data[k] = arena_alloc(&s->arena, (size_t)bytes);
         memset(s->data[k], poison, (size_t)bytes);
         if (b->kind == BUFFER_INPUT)
-            fill(b, s->data[k], zero, &state);
+            fill(b, s->data[k], kind, &state);
     }
 }
 
@@ -71,10 +79,10 @@ static bool same_bytes(const struct ast *a, void *const *left, void *const *righ
 
 /* With these symbols; elements beyond them are left as they are, so both start alike. */
 static bool compare_at(const struct ast *x, const struct ast *y, const int64_t *symbols,
-                       bool zero, struct str *why, int *code) {
+                       enum inputs kind, struct str *why, int *code) {
     struct storage left, right;
-    start(&left, x, zero, 0x55);
-    start(&right, y, zero, 0xFF);
+    start(&left, x, kind, 0x55);
+    start(&right, y, kind, 0xFF);
     for (int k = 0; k < x->buffers.len && x->symbols.len; k++) {
         const struct buffer *b = &x->buffers.data[k];
         int64_t bytes;
@@ -93,20 +101,23 @@ static bool compare_at(const struct ast *x, const struct ast *y, const int64_t *
     return same;
 }
 
-bool compare_asts(const struct ast *x, const struct ast *y, struct str *why, int *code) {
+bool compare_asts(const struct ast *x, const struct ast *y, bool infinite, struct str *why,
+                  int *code) {
     struct arena arena = {0};
     int64_t *largest = arena_array(&arena, int64_t, x->symbols.len);
     int64_t *ones = arena_array(&arena, int64_t, x->symbols.len);
+    int other;
     for (int k = 0; k < x->symbols.len; k++) {
         largest[k] = x->symbols.data[k].max;
         ones[k] = 1;
     }
-    bool same = compare_at(x, y, largest, false, why, code);
+    bool same = compare_at(x, y, largest, INPUTS_ANY, why, code);
     if (same && *code) // an index was outside
-        same = compare_at(x, y, largest, true, why, code);
-    int small;
+        same = compare_at(x, y, largest, INPUTS_ZERO, why, code);
     if (same && x->symbols.len)
-        same = compare_at(x, y, ones, false, why, &small);
+        same = compare_at(x, y, ones, INPUTS_ANY, why, &other);
+    if (same && infinite)
+        same = compare_at(x, y, largest, INPUTS_INFINITE, why, &other);
     arena_free(&arena);
     return same;
 }
@@ -165,7 +176,7 @@ bool compare_ways(struct compile *c, struct loops *l, bool strict, struct compar
             mine = make_ast(c, p, strict, why);
     }
     if (mine) {
-        same = compare_asts(naive, mine, why, &out->code);
+        same = compare_asts(naive, mine, strict, why, &out->code);
         out->nests = count_nests(mine);
         out->tiles = compare_tiles(&mine->body);
         ast_free(mine);

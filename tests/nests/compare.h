@@ -11,14 +11,17 @@ struct compare_figures {
     int code;  // what both ended with: 0, or an error of the run
 };
 
-/* Runs both on the same random inputs, each symbol at its maximum and at 1; memory that nobody
- * has written is different in the two runs. False when a result or the code differs: *why says
+/* Runs both on the same random inputs, each symbol at its maximum and at 1, and when `infinite`
+ * once more with some inputs that are; memory that nobody has written is different in the two
+ * runs. False when a result or the code differs: *why says
  * where. Buffers correspond by number. */
-bool compare_asts(const struct ast *x, const struct ast *y, struct str *why, int *code);
+bool compare_asts(const struct ast *x, const struct ast *y, bool infinite, struct str *why,
+                  int *code);
 
 /* Proves the loops as the compiler does, schedules them (across operators), and compares the
- * ast made of the schedule with the naive one. False with *why when a proof fails, is given up,
- * or the results differ. Arrays get the layouts of the schedule: l is used up. */
+ * ast made of the schedule with the naive one, when `strict` on infinite inputs as well. False
+ * with *why when a proof fails, is given up, or the results differ. Arrays get the layouts of
+ * the schedule: l is used up. */
 bool compare_ways(struct compile *c, struct loops *l, bool strict, struct compare_figures *out,
                   struct str *why);
 

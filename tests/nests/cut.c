@@ -4,9 +4,13 @@
 
 #include <stdio.h>
 
+/* Values that are kept. No block size divides the low ones, so that there is a tail; the wide
+ * ones, along which memory is walked, have several blocks of 8. */
 enum {
-    KEEP_LOW = 11, // values: no block size divides them, so that there is a tail
+    KEEP_LOW = 11,
     KEEP_HIGH = 12,
+    WIDE_LOW = 19,
+    WIDE_HIGH = 18,
     KEEP_LEAST = 3,
     MOST_STEPS = 300000, // of a statement, before more is taken away
 };
@@ -44,6 +48,8 @@ static void add_member(struct cut *c, const struct stmt *s, bool filler) {
     for (int k = 0; k < s->num_iters; k++)
         add_var(c, &s->iters[k], 'i', k);
     m.own = c->vars.len - m.first;
+    for (int v = c->vars.len - 1, wide = 0; v >= m.first && !wide; v--)
+        wide = c->vars.data[v].wide = c->vars.data[v].full > 1;
     for (int k = 0; reduce && k < reduce->num_iters; k++)
         add_var(c, &reduce->iters[k], 'r', k);
     m.num = c->vars.len - m.first;
@@ -143,6 +149,7 @@ static void join(struct cut *c, int v, int w) {
     int from = find_root(c, v), to = find_root(c, w);
     c->vars.data[from].parent = to;
     c->vars.data[to].fixed |= c->vars.data[from].fixed;
+    c->vars.data[to].wide |= c->vars.data[from].wide;
 }
 
 /* The variable that dimension d of an access is; -1: it is something else. */
@@ -219,7 +226,7 @@ static int64_t least_extent(const struct cut *c, int v) {
 
 static int64_t count_of(const struct cut *c, const struct cut_var *v) {
     int64_t max = v->full >= 0 ? 0 : loops_extent(c->nest->loops, v->extent);
-    return v->full >= 0 ? v->count : max < 0 ? 1 : max < KEEP_LOW ? max : KEEP_LOW;
+    return v->full >= 0 ? v->count : max < 0 ? 1 : max < CUT_SYMBOL ? max : CUT_SYMBOL;
 }
 
 static int64_t steps_of(const struct cut *c, const struct cut_member *m) {
@@ -230,19 +237,20 @@ static int64_t steps_of(const struct cut *c, const struct cut_member *m) {
     return n;
 }
 
-/* The class of a member that keeps the most values, outermost first; -1: none can do with less.
- */
-static int find_largest(const struct cut *c, const struct cut_member *m) {
+/* The class of a member that keeps the most values, outermost first, a wide one last; -1: none
+ * can do with less. */
+static int find_largest(const struct cut *c, const struct cut_member *m, bool wide) {
     int best = -1;
     int64_t most = KEEP_LEAST;
     for (int v = m->first; v < m->first + m->num; v++) {
         int root = find_root(c, v);
-        if (!c->vars.data[root].fixed && c->vars.data[v].count > most) {
-            most = c->vars.data[v].count;
+        const struct cut_var *class = &c->vars.data[root];
+        if (!class->fixed && class->wide == wide && class->count > most) {
+            most = class->count;
             best = root;
         }
     }
-    return best;
+    return best < 0 && !wide ? find_largest(c, m, true) : best;
 }
 
 static void set_count(struct cut *c, int root, int64_t count, enum small_corner corner) {
@@ -255,18 +263,20 @@ static void set_count(struct cut *c, int root, int64_t count, enum small_corner 
 }
 
 static void choose_counts(struct cut *c, enum small_corner corner) {
-    int64_t keep = corner == CORNER_HIGH ? KEEP_HIGH : KEEP_LOW;
+    bool high = corner == CORNER_HIGH;
     for (int k = 0; k < c->vars.len; k++) {
-        struct cut_var *v = &c->vars.data[k];
-        int64_t least = find_root(c, k) == k ? least_extent(c, k) : 0;
-        if (c->vars.data[find_root(c, k)].fixed)
-            v->count = v->full;
-        else if (find_root(c, k) == k)
+        const struct cut_var *root = &c->vars.data[find_root(c, k)];
+        int64_t keep = high ? KEEP_HIGH : KEEP_LOW, least = least_extent(c, root->parent);
+        if (root->wide)
+            keep = high ? WIDE_HIGH : WIDE_LOW;
+        if (root->fixed)
+            c->vars.data[k].count = c->vars.data[k].full;
+        else if (root->parent == k)
             set_count(c, k, least < keep ? least : keep, corner);
     }
     for (int k = 0; k < c->members.len; k++) {
         const struct cut_member *m = &c->members.data[k];
-        for (int v; steps_of(c, m) > MOST_STEPS && (v = find_largest(c, m)) >= 0;)
+        for (int v; steps_of(c, m) > MOST_STEPS && (v = find_largest(c, m, false)) >= 0;)
             set_count(c, v, c->vars.data[v].count - 1, corner);
     }
 }

@@ -5,6 +5,8 @@
 
 #include "tests/nests/small.h"
 
+enum { CUT_SYMBOL = 11 }; // the most that a symbol is
+
 /* An iterator of a member. It keeps base <= value < base + count. */
 struct cut_var {
     const char *name, *fresh;  // in the program; in the small one
@@ -13,6 +15,7 @@ struct cut_var {
     int64_t base, count;
     int parent; // variables that keep the same values are a tree; the root's is itself
     bool fixed; // of a root: all values are kept
+    bool wide;  // of a root: more values than others; the last loop of a statement
 };
 
 /* A statement of the nest, or a filler: one before the nest that writes a part of an array that

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { KEEP_SYMBOL = 11, MAX_EXACT = 64 }; // elements of constants that are kept as they are
+enum { MAX_EXACT = 64 }; // elements of constants that are kept as they are
 
 /* A statement over its new iterators; arrays are still those of the program. */
 struct body {
@@ -437,7 +437,7 @@ static void add_arrays(struct builder *b) {
     for (int k = 0; k < l->symbols.len; k++) {
         struct symbol s = l->symbols.data[k];
         s.name = intern(b->out->names, s.name);
-        s.max = s.max < KEEP_SYMBOL ? s.max : KEEP_SYMBOL;
+        s.max = s.max < CUT_SYMBOL ? s.max : CUT_SYMBOL;
         vec_push(b->out->arena, &b->out->symbols, s);
     }
     for (int k = 0; k < b->pieces.len; k++) {
