@@ -1,5 +1,6 @@
 """Generators of the operators that move elements: views, copies, gathers, and the makers of constant patterns."""
 import numpy as np
+from onnx import numpy_helper
 
 from graph import NoFit
 from ops import BOOL, INTS, WIDE, an_axis, generator, maybe, some_axes, usable
@@ -167,7 +168,8 @@ def resize(g, op):
     if mode == "nearest":
         attrs["nearest_mode"] = g.one_of(["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"])
     factors_ = [1, 1] + [g.one_of([1, 2, 3, 2, .5]) for _ in v.shape[2:]]
-    if g.chance(.5):
+    whole = all(d * f == int(d * f) for d, f in zip(v.shape, factors_))
+    if g.chance(.5) and (whole or attrs["coordinate_transformation_mode"] != "align_corners"):
         return g.add(op, [v, None, g.constant(np.array(factors_, np.float32), "weight")], **attrs)
     sizes = [max(1, int(d * f)) for d, f in zip(v.shape, factors_)]
     return g.add(op, [v, None, None, g.ints(sizes)], **attrs)
@@ -254,7 +256,6 @@ def size_of(g, op):
 
 @generator("ConstantOfShape")
 def constant_of_shape(g, op):
-    from onnx import numpy_helper
     shape = g.ints(g.shape_of_rank(g.between(1, 3)))
     return g.add(op, [shape], **maybe(g, .7, value=numpy_helper.from_array(g.data((1,), g.main))))
 

@@ -426,7 +426,11 @@ def max_pool(g, op):
 @generator("AveragePool")
 def average_pool(g, op):
     v = g.pick_float({3, 4, 5})
-    return g.add(op, [v], **window(g, v, g.opset >= 19), **maybe(g, .3, ceil_mode=1), **maybe(g, .4, count_include_pad=1))
+    attrs = window(g, v, g.opset >= 19)
+    if "dilations" in attrs:                             # a window of padding alone has no mean
+        attrs.pop("pads", None)
+        fit_window(v, attrs)
+    return g.add(op, [v], **attrs, **maybe(g, .3, ceil_mode=1), **maybe(g, .4, count_include_pad=1))
 
 
 @generator("LpPool")

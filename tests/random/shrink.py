@@ -164,8 +164,8 @@ def shrink(subject, settings, work):
         return subject
 
     def attempt(candidate):
-        made = candidate.prune().subject(subject.name) if candidate.size() else None
-        if made is None or not candidate.nodes or budget[0] == 0:
+        made = candidate.prune().subject(subject.name) if budget[0] else None
+        if made is None or not candidate.nodes:
             return None
         budget[0] -= 1
         return made if same_failure(subject, check.check([made], settings, work)[0]) else None
