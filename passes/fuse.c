@@ -17,6 +17,7 @@
 enum {
     MAX_ROUNDS = 4,
     CHEAP_OPERATIONS = 4, // may be done twice instead of storing the result
+    MUCH_ARITHMETIC = 6,  // operations
     MAX_NODE_NAME = 120,  // characters of the names of all nodes in a statement
 };
 
@@ -280,10 +281,17 @@ static const char *too_often(struct fuse *f, double total, double elements, cons
     return arena_printf(&f->scratch, "read %.3g times per element%s", total / elements, where);
 }
 
-/* Do both call functions of the C library? Each runs faster in a loop of its own, which the
- * schedule puts into one nest. */
-static bool both_costly(const struct fuse *f, const struct cost *c, const struct unit *reader) {
-    return c->costly && cost_of(f->l, reader->s).costly;
+/* A loop that calls a function of the C library is not made of vectors: a second function, or
+ * much arithmetic, does better in a loop of its own, which the schedule puts into one nest. */
+static const char *loses_vectors(const struct fuse *f, const struct cost *c,
+                                 const struct unit *reader) {
+    struct cost r = cost_of(f->l, reader->s);
+    if (c->costly && r.costly)
+        return "it and what reads it are costly functions";
+    if ((c->costly && r.operations > MUCH_ARITHMETIC) ||
+        (r.costly && c->operations > MUCH_ARITHMETIC))
+        return "much arithmetic beside a costly function";
+    return NULL;
 }
 
 /* May arithmetic be done where it is read? */
@@ -291,8 +299,9 @@ static const char *recomputes(struct fuse *f, int root, struct cost c) {
     const struct root *r = &f->roots[root];
     double total = 0;
     for (int k = 0; k < r->readers.len; k++) {
-        if (both_costly(f, &c, &f->units.data[r->readers.data[k]]))
-            return "it and what reads it are costly functions";
+        const char *why = loses_vectors(f, &c, &f->units.data[r->readers.data[k]]);
+        if (why)
+            return why;
         struct reads reads =
             reads_of(f->l, f->units.data[r->readers.data[k]].s, root, c.costly);
         if (reads.reducing > c.elements)
@@ -391,8 +400,9 @@ static const char *writer_refuses(struct fuse *f, int writer, int reader, bool *
         return "a reduction would stand in a guard";
     if (!cost_is_free(&c) && reads.reducing > c.elements)
         return too_often(f, reads.reducing, c.elements, " by a reduction");
-    if (both_costly(f, &c, u))
-        return "it and what reads it are costly functions";
+    const char *why = loses_vectors(f, &c, u);
+    if (why)
+        return why;
     if (c.costly && reads.mentions > 1)
         return "its costly value is used more than once";
     *hurries = can_hurry(f, reader, root, w->pos);

@@ -18,7 +18,7 @@ enum {
     MAX_VEC_BLOCK = 32,  // instances
     ROW_BLOCK = 4,       // along `row`, beside long blocks along vec
     SHORT_ROW_BLOCK = 8, // beside short ones, or none
-    LARGEST_STEP = 4,    // elements between neighbours that still lie close together
+    SHORT_LOOP = 8,      // iterations of a loop, and
     SHORT_REDUCE = 32,   // steps that a C compiler unrolls by itself
     MAX_PARTS = 8,       // convex parts of a set that is worth telling apart
 };
@@ -39,7 +39,7 @@ struct chooser {
     const bool *taken; // dimensions that are not to be cut
     struct dimension *dims;
     const struct expr *reduce;
-    bool strict;
+    bool strict, lanes; // lanes: operands are contiguous along vec; else that is rows as well
     struct poly_blocking *out;
 };
 
@@ -68,6 +68,8 @@ static void look_at_access(const struct chooser *c, const struct poly_access *a,
     struct dimension *dim = &c->dims[d];
     int64_t step;
     bool known = stride_of(c->poly, a, c->s->dims[d], &step);
+    if (c->reduce && a->write) // once for many reads
+        return;
     step = step < 0 ? -step : step;
     dim->unknown |= !known;
     dim->far |= step > LARGEST_STEP;
@@ -123,9 +125,11 @@ static void choose_dimensions(struct chooser *c) {
     struct poly_blocking *b = c->out;
     b->tiled = true;
     b->vec = find_best(c, worth_vec, b->row);
+    c->lanes = b->vec >= 0;
     if (b->row >= 0) // by the nest
         return;
     b->row = find_best(c, worth_row, b->vec);
+    c->lanes = b->vec >= 0;
     if (b->vec < 0 && b->row >= 0)
         b->vec = find_best(c, worth_row, b->row);
     if (b->vec < 0 && b->row < 0)
@@ -156,11 +160,11 @@ static void add_piece(struct poly_blocking *b, int64_t lo, int64_t hi, int64_t s
         b->vecs[b->num_vecs++] = (struct poly_piece){lo, hi, size};
 }
 
-/* Is the reduce no more than SHORT_REDUCE steps? */
+/* Is the reduce no more than SHORT_REDUCE steps, in loops of no more than SHORT_LOOP? */
 static bool is_short(const struct expr *reduce) {
     int64_t steps = 1, extent;
     for (int k = 0; k < reduce->num_iters && steps <= SHORT_REDUCE; k++)
-        steps = expr_as_int(reduce->iters[k].extent, &extent) && extent <= SHORT_REDUCE
+        steps = expr_as_int(reduce->iters[k].extent, &extent) && extent <= SHORT_LOOP
                     ? steps * extent
                     : SHORT_REDUCE + 1;
     return steps <= SHORT_REDUCE;
@@ -309,6 +313,8 @@ static void keep_inside(struct poly_blocking *b, struct border *x) {
  * blocks. */
 static int64_t vec_block(const struct chooser *c) {
     int64_t size = VEC_BYTES, bytes;
+    if (!c->lanes)
+        return ROW_BLOCK;
     for (int k = 0; k < c->s->accesses.len; k++) {
         const struct poly_access *a = &c->s->accesses.data[k];
         bool reads =

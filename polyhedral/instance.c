@@ -236,13 +236,18 @@ struct tile_build {
     vec(struct tile_iter) iters;
 };
 
-/* Do instances that follow each other along d write neighbours? */
+/* Do instances that follow each other along d read neighbours, or what is near? */
 static bool is_vector(const struct astgen *g, int d) {
     const struct poly_stmt *s = g->leaf->stmt;
-    int64_t step;
-    return d == g->leaf->vec &&
-           stride_of(g->poly, &s->accesses.data[s->accesses.len - 1], s->dims[d], &step) &&
-           step == 1;
+    bool near = false, far = d != g->leaf->vec;
+    for (int k = 0; k < s->accesses.len; k++) {
+        const struct poly_access *a = &s->accesses.data[k];
+        int64_t step;
+        bool known = stride_of(g->poly, a, s->dims[d], &step);
+        near |= !a->write && known && step > 0 && step <= LARGEST_STEP;
+        far |= !a->write && (!known || step > LARGEST_STEP);
+    }
+    return near && !far;
 }
 
 static void add_tile_iter(struct tile_build *x, int d) {

@@ -212,6 +212,8 @@ void reuse_layout(struct poly *p, const struct poly_times *times);
 
 /* ---- stride.c ---- */
 
+enum { LARGEST_STEP = 4 }; // elements between neighbours that still lie close together
+
 /* Elements that the access moves by when the iterator `name` goes on by one; false when that is
  * not a constant. */
 bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,

@@ -30,7 +30,7 @@ bool stride_of(const struct poly *p, const struct poly_access *a, const char *na
     const struct array *array = &p->loops->arrays.data[a->array];
     int64_t step = 1, extent, times, moved;
     *stride = 0;
-    if (!a->index || array->layout_rank)
+    if ((!a->index && array->rank > 0) || array->layout_rank)
         return false;
     for (int d = array->rank - 1; d >= 0; d--) {
         if (!coefficient(a->index[d], name, &times))
