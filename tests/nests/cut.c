@@ -4,14 +4,16 @@
 
 #include <stdio.h>
 
-/* Values that are kept. No block size divides the low ones, so that there is a tail; the wide
- * ones, along which memory is walked, have several blocks of 8. */
+/* Values that are kept: enough for several blocks of what block sizes there are, with a tail at
+ * the low corner and mostly without at the high one. Memory is walked along the wide ones, in
+ * blocks of 16 or 32. */
 enum {
     KEEP_LOW = 11,
     KEEP_HIGH = 12,
-    WIDE_LOW = 19,
-    WIDE_HIGH = 18,
+    WIDE_LOW = 37,
+    WIDE_HIGH = 64,
     KEEP_LEAST = 3,
+    LONG_REDUCE = 37,    // steps: a reduction that is longer does not become shorter than that
     MOST_STEPS = 300000, // of a statement, before more is taken away
 };
 
@@ -34,12 +36,32 @@ int cut_find(const struct cut *c, const struct cut_member *m, const char *name) 
 static void add_var(struct cut *c, const struct iter *iter, char letter, int number) {
     char fresh[16];
     snprintf(fresh, sizeof fresh, "%c%d", letter, number);
-    struct cut_var v = {.name = iter->name, .extent = iter->extent, .parent = c->vars.len};
+    struct cut_var v = {
+        .name = iter->name, .extent = iter->extent, .parent = c->vars.len, .floor = KEEP_LEAST};
     v.fresh = intern(c->names, fresh);
     if (!expr_as_int(iter->extent, &v.full))
         v.full = -1;
     v.fixed = v.full < 0;
     vec_push(&c->arena, &c->vars, v);
+}
+
+/* A long reduction stays one: short ones are treated otherwise. Its longest iterator sees to
+ * that, whatever the others keep. */
+static void keep_long(struct cut *c, int first, int end) {
+    int64_t steps = 1, least = 1, most = 1;
+    int longest = -1;
+    for (int v = first; v < end; v++) {
+        int64_t full = c->vars.data[v].full;
+        if (full < 0 || !size_mul(steps, full, &steps))
+            return;
+        least *= full < KEEP_LEAST ? full : KEEP_LEAST;
+        longest = full > most ? v : longest;
+        most = full > most ? full : most;
+    }
+    if (steps <= LONG_REDUCE || longest < 0)
+        return;
+    least /= most < KEEP_LEAST ? most : KEEP_LEAST;
+    c->vars.data[longest].floor = (LONG_REDUCE + least - 1) / least;
 }
 
 static void add_member(struct cut *c, const struct stmt *s, bool filler) {
@@ -53,6 +75,7 @@ static void add_member(struct cut *c, const struct stmt *s, bool filler) {
     for (int k = 0; reduce && k < reduce->num_iters; k++)
         add_var(c, &reduce->iters[k], 'r', k);
     m.num = c->vars.len - m.first;
+    keep_long(c, m.first + m.own, c->vars.len);
     vec_push(&c->arena, &c->members, m);
 }
 
@@ -150,6 +173,8 @@ static void join(struct cut *c, int v, int w) {
     c->vars.data[from].parent = to;
     c->vars.data[to].fixed |= c->vars.data[from].fixed;
     c->vars.data[to].wide |= c->vars.data[from].wide;
+    if (c->vars.data[from].floor > c->vars.data[to].floor)
+        c->vars.data[to].floor = c->vars.data[from].floor;
 }
 
 /* The variable that dimension d of an access is; -1: it is something else. */
@@ -241,11 +266,12 @@ static int64_t steps_of(const struct cut *c, const struct cut_member *m) {
  * can do with less. */
 static int find_largest(const struct cut *c, const struct cut_member *m, bool wide) {
     int best = -1;
-    int64_t most = KEEP_LEAST;
+    int64_t most = 0;
     for (int v = m->first; v < m->first + m->num; v++) {
         int root = find_root(c, v);
         const struct cut_var *class = &c->vars.data[root];
-        if (!class->fixed && class->wide == wide && class->count > most) {
+        if (!class->fixed && class->wide == wide && class->count > class->floor &&
+            class->count > most) {
             most = class->count;
             best = root;
         }
@@ -269,6 +295,7 @@ static void choose_counts(struct cut *c, enum small_corner corner) {
         int64_t keep = high ? KEEP_HIGH : KEEP_LOW, least = least_extent(c, root->parent);
         if (root->wide)
             keep = high ? WIDE_HIGH : WIDE_LOW;
+        keep = keep < root->floor ? root->floor : keep;
         if (root->fixed)
             c->vars.data[k].count = c->vars.data[k].full;
         else if (root->parent == k)

@@ -13,9 +13,10 @@ struct cut_var {
     const struct expr *extent; // in the program
     int64_t full;              // its value, or -1: not constant, and all values are kept
     int64_t base, count;
-    int parent; // variables that keep the same values are a tree; the root's is itself
-    bool fixed; // of a root: all values are kept
-    bool wide;  // of a root: more values than others; the last loop of a statement
+    int parent;    // variables that keep the same values are a tree; the root's is itself
+    bool fixed;    // of a root: all values are kept
+    bool wide;     // of a root: more values than others; the last loop of a statement
+    int64_t floor; // of a root: no fewer values than this
 };
 
 /* A statement of the nest, or a filler: one before the nest that writes a part of an array that

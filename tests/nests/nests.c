@@ -41,7 +41,7 @@ struct tally {
     int models, refused, left;
     int nests, shared;          // of the models; with several statements
     int programs, runs, failed; // different ones
-    int whole, tiled;           // runs that are one nest again; with tiles
+    int whole, tiled, untiled;  // runs that are one nest again; with tiles; that lost them
     int large, ended;           // programs that are not run; runs that end with an error
 };
 
@@ -62,6 +62,7 @@ struct job {
     struct small_nest nest;
     enum small_corner corner;
     const char *called, *hash;
+    bool tiled; // in the model
 };
 struct jobs {
     struct arena arena;
@@ -120,6 +121,7 @@ static void count_verdict(struct tally *t, const struct job *job, bool strict,
     t->runs++;
     t->whole += v->figures.nests == 1;
     t->tiled += v->figures.tiles > 0;
+    t->untiled += job->tiled && v->figures.tiles == 0;
     t->ended += v->same && v->figures.code != 0;
     if (!v->same)
         printf("FAIL nests %s, %s corner%s: %s (%s)\n", job->called, corners[job->corner],
@@ -232,6 +234,7 @@ static void find_programs(struct tally *t, struct jobs *jobs, const struct loops
         } else if (small_find(l, n, &jobs->arena, &job.nest)) {
             size_t len = job.nest.num > 1 ? strlen(n->name) : strcspn(n->name, "[");
             job.called = arena_printf(&jobs->arena, "%s: %.*s", file, (int)len, n->name);
+            job.tiled = compare_tiles(&n->body) > 0;
             t->nests++;
             t->shared += job.nest.num > 1;
             for (int corner = 0; corner < NUM_CORNERS; corner++) {
@@ -367,9 +370,12 @@ static void report(const struct tally *t) {
     printf("%d models (%d refused by the compiler, %d beyond the time), %d nests, %d of them "
            "of several statements\n",
            t->models, t->refused, t->left, t->nests, t->shared);
-    printf("%d different programs in %d runs: %d are one nest again, %d have tiles, %d ended "
-           "with an error, %d more were too large; %.1f s\n",
-           t->programs, t->runs, t->whole, t->tiled, t->ended, t->large, seconds() - t->start);
+    printf(
+        "%d different programs in %d runs: %d are one nest again, %d have tiles, %d have "
+        "none although the model's nest does, %d ended with an error, %d more were too large; "
+        "%.1f s\n",
+        t->programs, t->runs, t->whole, t->tiled, t->untiled, t->ended, t->large,
+        seconds() - t->start);
     printf("%d passed, %d failed, %d skipped\n", t->programs - t->failed, t->failed, t->large);
 }
 

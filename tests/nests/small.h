@@ -4,7 +4,7 @@
  *
  * What a nest reads and does not write becomes an input or stays a constant; what it writes is
  * an output, or a temporary when nothing else of the program reads it. An iterator keeps 11 or
- * 12 values (a statement's last 19 or 18, so that there are several blocks) at the low or at
+ * 12 values (a statement's last 37 or 64, so that there are several blocks) at the low or at
  * the high end of its range: both borders of a padded window occur. Iterators that index one
  * dimension of an array inside the nest, by themselves on both sides, keep the same values. One
  * that says with others where such an array is written keeps them all. Arrays keep the elements
