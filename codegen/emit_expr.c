@@ -254,13 +254,32 @@ static void emit_to_bool(struct emit *em, const struct expr *e, int min) {
     put_close(em, prec, min);
 }
 
+/* Is x clamped by constants that the integer type t holds? Then no value saturates. The
+ * constant must come second in max and min: NaN becomes it there. */
+static bool is_clamped(const struct expr *x, enum dtype t) {
+    double bound[2] = {0, 0}; // max, min
+    bool found[2] = {false, false};
+    for (int k = 0; k < 2 && x->kind == EXPR_FUNC; k++, x = x->arg[0]) {
+        bool is_min = x->func == FUNC_MIN;
+        if ((!is_min && x->func != FUNC_MAX) || x->arg[1]->kind != EXPR_CONST)
+            return false;
+        bound[is_min] = x->arg[1]->value.f;
+        found[is_min] = true;
+    }
+    union scalar lo = func_identity(FUNC_MAX, t), hi = func_identity(FUNC_MIN, t);
+    return found[0] && found[1] && dtype_info(t)->bits >= 8 && dtype_info(t)->bits < 32 &&
+           bound[0] >= (double)lo.i && bound[1] <= (double)hi.i && bound[0] <= bound[1];
+}
+
 /* As dtype_convert: integers wrap, floats saturate. */
 static void emit_cast(struct emit *em, const struct expr *e, int min) {
     const struct expr *x = e->arg[0];
     const struct dtype_info *to = dtype_info(e->dtype), *from = dtype_info(x->dtype);
+    bool saturates = from->kind == KIND_FLOAT && to->kind != KIND_FLOAT &&
+                     (e->dtype == DTYPE_INDEX || !is_clamped(x, e->dtype));
     if (e->dtype == DTYPE_BOOL) {
         emit_to_bool(em, e, min);
-    } else if (from->kind == KIND_FLOAT && to->kind != KIND_FLOAT) {
+    } else if (saturates) {
         const char *to_text = e->dtype == DTYPE_INDEX ? "i64" : to->text;
         emit_call_1(em, arena_printf(&em->arena, "nncc_to_%s_%s", to_text, from->text), x);
     } else if (to->bits < 8) {

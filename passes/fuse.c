@@ -288,8 +288,7 @@ static const char *loses_vectors(const struct fuse *f, const struct cost *c,
     struct cost r = cost_of(f->l, reader->s);
     if (c->costly && r.costly)
         return "it and what reads it are costly functions";
-    if ((c->costly && r.operations > MUCH_ARITHMETIC) ||
-        (r.costly && c->operations > MUCH_ARITHMETIC))
+    if ((c->costly || r.costly) && c->operations + r.operations > MUCH_ARITHMETIC)
         return "much arithmetic beside a costly function";
     return NULL;
 }

@@ -39,6 +39,11 @@ const struct expr *scope_simplify(struct scope *s, const struct expr *e);
 /* Range of an index expression, inclusive; false when unknown. */
 bool scope_range(const struct scope *s, const struct expr *e, int64_t *lo, int64_t *hi);
 
+/* ---- round.c ---- */
+
+/* e, or what it is without conversions to an integer type and back that change no bit. */
+const struct expr *round_trip(struct arena *a, const struct expr *e);
+
 /* ---- solve.c ---- */
 
 /* Where statements are substituted into each other. */

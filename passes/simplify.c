@@ -268,6 +268,8 @@ static const struct expr *simplify_node(void *user, const struct expr *e) {
     struct scope *s = user;
     if (e->kind == EXPR_GUARD)
         return simplify_guard(s, e);
+    if (e->kind == EXPR_CAST)
+        return round_trip(s->l->arena, e);
     return e->kind == EXPR_FUNC && e->dtype == DTYPE_INDEX ? simplify_index(s, e) : e;
 }
 

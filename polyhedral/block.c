@@ -15,7 +15,8 @@
 
 enum {
     VEC_BYTES = 64,      // of operands along `vec`: one to four vectors
-    MAX_VEC_BLOCK = 32,  // instances
+    MAX_VEC_BLOCK = 32,  // instances, beside rows
+    MAX_ONLY_BLOCK = 64, // without rows
     ROW_BLOCK = 4,       // along `row`, beside long blocks along vec
     SHORT_ROW_BLOCK = 8, // beside short ones, or none
     SHORT_LOOP = 8,      // iterations of a loop, and
@@ -309,8 +310,8 @@ static void keep_inside(struct poly_blocking *b, struct border *x) {
         isl_set_free(inside);
 }
 
-/* Elements of the narrowest operand that fill VEC_BYTES; twice as many when nothing else is in
- * blocks. */
+/* Elements of the narrowest operand that fill VEC_BYTES; four times as many when nothing else
+ * is in blocks. */
 static int64_t vec_block(const struct chooser *c) {
     int64_t size = VEC_BYTES, bytes;
     if (!c->lanes)
@@ -321,8 +322,10 @@ static int64_t vec_block(const struct chooser *c) {
             !a->write && dtype_bytes(c->poly->loops->arrays.data[a->array].dtype, 1, &bytes);
         size = reads && bytes < size ? bytes : size;
     }
-    size = VEC_BYTES / size * (c->out->row < 0 ? 2 : 1);
-    return size < MAX_VEC_BLOCK ? size : MAX_VEC_BLOCK;
+    bool only = c->out->row < 0;
+    int64_t most = only ? MAX_ONLY_BLOCK : MAX_VEC_BLOCK;
+    size = VEC_BYTES / size * (only ? 4 : 1);
+    return size < most ? size : most;
 }
 
 /* Cuts vec where the border is. */

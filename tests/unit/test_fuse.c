@@ -320,6 +320,60 @@ START_TEST(is_done) {
 }
 END_TEST
 
+/* An integer that goes through a type that holds it stays what it is; anything else is
+ * converted. */
+static const struct {
+    const char *in, *out; // NULL: as it was
+} trips[] = {
+    {"f32(i32(u8(min(max(round_even(a0[i]) + 128.0, 0.0), 255.0))) - 128i32)",
+     "min(max(round_even(a0[i]) + 128.0, 0.0), 255.0) - 128.0"},
+    {"f32(i32(u8(min(max(round_even(a0[i]), 0.0), 255.0))))",
+     "min(max(round_even(a0[i]), 0.0), 255.0)"},
+    {"f32(i32(i8(min(max(round_even(a0[i]), -128.0), 127.0))))",
+     "min(max(round_even(a0[i]), -128.0), 127.0) + 0.0"},
+    {"f32(i8(max(min(floor(a0[i]) - 3.0, 127.0), -128.0)))",
+     "max(min(floor(a0[i]) - 3.0, 127.0), -128.0) + 0.0"},
+    {"f32(u8(min(max(round_even(a0[i]), -1.0), 255.0)))", NULL}, // u8 has no -1
+    {"f32(u8(min(max(round_even(a0[i]), 0.0), 256.0)))", NULL},  // nor 256
+    {"f32(u8(min(max(a0[i], 0.0), 255.0)))", NULL},              // 0.5 becomes 0
+    {"f32(u8(min(max(round_even(a0[i]) + 0.5, 0.0), 255.0)))", NULL},
+    {"f32(u8(min(255.0, max(0.0, round_even(a0[i])))))", NULL},          // NaN becomes 0
+    {"f32(u8(min(max(round_even(a0[i]), 0.5), 255.0)))", NULL},          // 0.5 becomes 0
+    {"f32(i8(i32(u8(min(max(round_even(a0[i]), 0.0), 255.0)))))", NULL}, // 255 becomes -1
+    {"f32(u8(max(round_even(a0[i]), 0.0)))", NULL},
+    {"f32(i32(u8(min(max(round_even(a0[i]), 0.0), 255.0))) - 33554433i32)", NULL},
+};
+
+START_TEST(round_trips_are_left_out) {
+    struct bench b;
+    struct str text = {0};
+    bench_start(&b);
+    const char *body = arena_printf(&b.arena,
+                                    "input a0: f32[40]\noutput a1: f32[40]\n"
+                                    "S0[i: 40]: a1[i] = %s\n",
+                                    trips[_i].in);
+    struct loops *before = read(&b, body), *after = read(&b, body);
+    fuse(&b, after);
+    loops_print(&text, after, NULL);
+    const char *want = trips[_i].out ? trips[_i].out : trips[_i].in;
+    const char *found = strstr(str_cstr(&text), "a1[i] = ");
+    ck_assert_msg(strncmp(found + strlen("a1[i] = "), want, strlen(want)) == 0, "%s", found);
+    for (uint32_t seed = 1; seed <= 3; seed++) {
+        struct str left = {0}, right = {0};
+        run(&b, before, seed, &left);
+        run(&b, after, seed, &right);
+        ck_assert_uint_eq(left.len, right.len);
+        ck_assert_mem_eq(left.data, right.data, left.len);
+        str_free(&left);
+        str_free(&right);
+    }
+    str_free(&text);
+    loops_free(before);
+    loops_free(after);
+    bench_end(&b);
+}
+END_TEST
+
 /* The verifier takes a reduce that stands twice, but no second one, and not in a guard. */
 static const struct {
     const char *rhs, *message; // NULL: none
@@ -361,6 +415,7 @@ int main(void) {
     tcase_add_loop_test(tc, levels_differ_in_what_they_join, 1, 3);
     tcase_add_loop_test(tc, bits_are_kept, 0, COUNT(cases));
     tcase_add_loop_test(tc, is_done, 0, COUNT(cases));
+    tcase_add_loop_test(tc, round_trips_are_left_out, 0, sizeof trips / sizeof *trips);
     tcase_add_loop_test(tc, one_reduce, 0, COUNT(reduces));
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
