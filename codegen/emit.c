@@ -253,8 +253,8 @@ static void put_parameters(struct emit *em, const struct use *u, int column) {
     em->fn.frame.buffers = list.count - em->fn.captured.len;
 }
 
-/* Prints the function of a nest into em->functions. What its text does not name, as in x < x, it
- * does not use. */
+/* Prints the function of a nest into em->functions. What its text does not name, as in x < x,
+ * it does not use. */
 static void put_function(struct emit *em, const struct ast_node *n, struct use *u,
                          const char *name) {
     struct str body = {0};
