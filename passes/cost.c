@@ -36,6 +36,7 @@ static void add_func(struct cost *c, const struct expr *e) {
     if (e->dtype == DTYPE_INDEX)
         return;
     c->operations++;
+    c->selects = c->selects || e->func == FUNC_SELECT;
     c->costly = c->costly || func_info(e->func)->flags & FLAG_COSTLY;
 }
 
@@ -128,4 +129,48 @@ struct reads reads_of(const struct loops *l, const struct stmt *s, int root, boo
         count_reads(&r, s->index[d], (struct place){.times = 1});
     arena_free(&r.scratch);
     return r.reads;
+}
+
+/* ---- rows and columns ---- */
+
+enum { SOME_READS = 8 }; // of each element, or elements of a row, that are worth a copy
+
+static bool mentions(const struct expr *e, const char *name) {
+    bool found = e->kind == EXPR_VAR && e->name == name;
+    for (int k = 0; k < e->n && !found; k++)
+        found = mentions(e->arg[k], name);
+    return found;
+}
+
+struct row_walk {
+    const struct loops *l;
+    const struct stmt *s;
+    int root;
+    bool found; // a load whose last index has an iterator of the statement
+};
+
+static void find_row_walk(void *user, const struct expr *e) {
+    struct row_walk *w = user;
+    if (e->kind != EXPR_LOAD || e->n == 0 || loops_root(w->l, e->array) != w->root)
+        return;
+    for (int k = 0; k < w->s->num_iters; k++)
+        w->found = w->found || (mentions(e->arg[e->n - 1], w->s->iters[k].name) &&
+                                loops_extent(w->l, w->s->iters[k].extent) >= SOME_READS);
+}
+
+bool cost_transposes(const struct loops *l, const struct stmt *s) {
+    const struct expr *e = s->rhs;
+    int rank = l->arrays.data[s->array].rank;
+    while (e->kind == EXPR_GUARD)
+        e = e->arg[0];
+    if (e->kind != EXPR_LOAD || e->n == 0 || rank == 0)
+        return false;
+    const struct expr *last = s->index[rank - 1];
+    return last->kind == EXPR_VAR && !mentions(e->arg[e->n - 1], last->name);
+}
+
+bool cost_walks_rows(const struct loops *l, const struct stmt *s, int root, double elements) {
+    struct row_walk w = {l, s, root, false};
+    expr_walk(s->rhs, find_row_walk, &w);
+    return w.found && reads_of(l, s, root, true).reducing > SOME_READS * elements;
 }

@@ -305,6 +305,8 @@ static const char *recomputes(struct fuse *f, int root, struct cost c) {
             reads_of(f->l, f->units.data[r->readers.data[k]].s, root, c.costly);
         if (reads.reducing > c.elements)
             return too_often(f, reads.reducing, c.elements, " by a reduction");
+        if (c.selects && reads.mentions > 1)
+            return "its choice would stand more than once";
         if (c.checks && (reads.conditional || r->readers.len > 1))
             return "an index that is checked would not be, or more than once";
         total += reads.total;
@@ -313,6 +315,16 @@ static const char *recomputes(struct fuse *f, int root, struct cost c) {
     if (total > (cheap ? 2 : 1) * c.elements)
         return too_often(f, total, c.elements, "");
     return NULL;
+}
+
+/* A contraction makes vectors of the rows it reads: a transposition stays in front of it. */
+static bool breaks_rows(const struct fuse *f, const struct unit *writer, int root) {
+    const struct root *r = &f->roots[root];
+    double elements = (double)loops_elements(f->l, root);
+    bool breaks = false;
+    for (int k = 0; k < r->readers.len && cost_transposes(f->l, writer->s) && !breaks; k++)
+        breaks = cost_walks_rows(f->l, f->units.data[r->readers.data[k]].s, root, elements);
+    return breaks;
 }
 
 static const char *readers_refuse(struct fuse *f, int root) {
@@ -326,6 +338,8 @@ static const char *readers_refuse(struct fuse *f, int root) {
                               : "a reduction whose elements are not read once each";
         if (!why && !cost_is_free(&c))
             why = recomputes(f, root, c);
+        if (!why && cost_is_free(&c) && breaks_rows(f, u, root))
+            why = "a contraction reads it by rows, which are columns of its source";
         struct inliner in = inliner_of(f, u);
         if (!why && c.checks &&
             !inline_is_bijective(&in, f->units.data[r->readers.data[0]].s, root))
@@ -402,6 +416,8 @@ static const char *writer_refuses(struct fuse *f, int writer, int reader, bool *
     const char *why = loses_vectors(f, &c, u);
     if (why)
         return why;
+    if (c.selects && reads.mentions > 1)
+        return "its choice would stand more than once";
     if (c.costly && reads.mentions > 1)
         return "its costly value is used more than once";
     *hurries = can_hurry(f, reader, root, w->pos);

@@ -96,6 +96,7 @@ struct cost {
     double elements; // of the array it writes
     int operations;  // on values, outside the reduce
     int large;       // loads of other arrays than constants with at least `elements`
+    bool selects;    // chooses between values
     bool costly, gathers, checks, reduces;
     bool guarded_reduce; // the reduce stands in a guard
 };
@@ -112,6 +113,13 @@ struct reads {
 };
 /* Of the storage of `root`; loads that are equal count once, unless `every`. */
 struct reads reads_of(const struct loops *l, const struct stmt *s, int root, bool every);
+
+/* Does the statement, a move, turn the last dimension of what it writes into another? Then rows
+ * of the one are columns of the other. */
+bool cost_transposes(const struct loops *l, const struct stmt *s);
+/* Does a reduce of s read the array along its rows while iterators of s go on, and each of its
+ * elements many times? */
+bool cost_walks_rows(const struct loops *l, const struct stmt *s, int root, double elements);
 
 /* ---- compact.c ---- */
 

@@ -138,13 +138,16 @@ static void report_copy(const struct report *r, const struct ast_node *node,
                         const struct nest *n, bool repeated) {
     const struct ast *a = r->ast;
     const char *to = kept_why(r->compile, n->to), *from = kept_why(r->compile, n->from);
-    const char *about = from ? a->buffers.data[n->from].name
-                        : to ? a->buffers.data[n->to].name
-                             : NULL;
-    const char *why = from ? from : to ? to : why_plain(r, node, n, repeated);
-    diag_remark(r->compile->diag, REMARK_MISSED, node->loc, "%s from %s only copies: %s%s%s",
-                a->buffers.data[n->to].name, a->buffers.data[n->from].name, about ? about : "",
-                about ? ": " : "", why);
+    struct str why = {0};
+    if (to)
+        str_addf(&why, "%s: %s", a->buffers.data[n->to].name, to);
+    if (from)
+        str_addf(&why, "%s%s: %s", to ? "; " : "", a->buffers.data[n->from].name, from);
+    if (!to && !from)
+        str_add(&why, why_plain(r, node, n, repeated));
+    diag_remark(r->compile->diag, REMARK_MISSED, node->loc, "%s from %s only copies: %s",
+                a->buffers.data[n->to].name, a->buffers.data[n->from].name, str_cstr(&why));
+    str_free(&why);
 }
 
 /* ---- all nests ---- */
