@@ -51,6 +51,12 @@ static bool clamp_of(const struct expr *e, double *lo, double *hi) {
     return found[0] && found[1] && *lo <= *hi;
 }
 
+/* Does integer type t hold all of [lo, hi], as a double does? */
+static bool holds(enum dtype t, double lo, double hi) {
+    return dtype_info(t)->bits <= 32 && lo >= (double)func_identity(FUNC_MAX, t).i &&
+           hi <= (double)func_identity(FUNC_MIN, t).i;
+}
+
 /* The value of type `t` that e, an integer, was converted from without a change; NULL when
  * there is none. */
 static const struct expr *source_of(const struct expr *e, enum dtype t, double *lo,
@@ -58,15 +64,11 @@ static const struct expr *source_of(const struct expr *e, enum dtype t, double *
     if (e->kind != EXPR_CAST || e->dtype == DTYPE_BOOL || dtype_is_float(e->dtype))
         return NULL;
     const struct expr *x = e->arg[0];
-    union scalar least = func_identity(FUNC_MAX, e->dtype);
-    union scalar most = func_identity(FUNC_MIN, e->dtype);
     if (x->dtype != t)
         x = source_of(x, t, lo, hi);
     else if (!clamp_of(x, lo, hi) || !is_integral(x))
         x = NULL;
-    bool fits = x && dtype_info(e->dtype)->bits <= 32 && *lo >= (double)least.i &&
-                *hi <= (double)most.i;
-    return fits ? x : NULL;
+    return x && holds(e->dtype, *lo, *hi) ? x : NULL;
 }
 
 const struct expr *round_trip(struct arena *a, const struct expr *e) {
@@ -82,6 +84,7 @@ const struct expr *round_trip(struct arena *a, const struct expr *e) {
     if (!less) // + 0.0 makes of -0.0 what the integer makes of it
         return lo >= 0 && !signbit(lo) ? v : expr_2(a, FUNC_ADD, v, expr_float(a, e->dtype, 0));
     double c = (double)x->arg[1]->value.i;
-    bool exact = is_whole(c) && is_whole(lo - c) && is_whole(hi - c);
+    bool wraps = !holds(x->dtype, lo - c, hi - c);
+    bool exact = !wraps && is_whole(c) && is_whole(lo - c) && is_whole(hi - c);
     return exact ? expr_2(a, FUNC_SUB, v, expr_float(a, e->dtype, c)) : e;
 }
