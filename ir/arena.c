@@ -57,16 +57,37 @@ static struct plan plan_intervals(struct arena *arena, const struct ast *a) {
 
 /* ---- in-place pairs ---- */
 
-/* The operand that item i, born in this nest, takes the place of: the largest that dies here
- * and is not taken yet; -1: none. */
-static int find_share(const struct plan *p, const struct ast_node *nest, int step, int i,
-                      const bool *taken) {
+static const struct ast_node *node_at(const struct plan *p, int step) {
+    const struct ast_node *n = p->ast->body.first;
+    while (step-- > 0)
+        n = n->next;
+    return n;
+}
+
+/* May item i, born while j lives, lie where j lies? */
+static bool may_overlay(const struct plan *p, int i, int j) {
+    const struct ast_node *const nests[2] = {node_at(p, p->items[i].first),
+                                             node_at(p, p->items[j].last)};
+    return arena_may_overlay(p->ast, nests, p->buffer_of[i], p->buffer_of[j]);
+}
+
+/* Does sharing with j save more than sharing with `best`? The larger one, then the one that
+ * lives longer. */
+static bool saves_more(const struct plan *p, int j, int best) {
+    const struct arena_item *x = &p->items[j], *y = &p->items[best < 0 ? j : best];
+    return best < 0 || x->bytes > y->bytes || (x->bytes == y->bytes && x->last > y->last);
+}
+
+/* The operand that item i takes the place of: the one that saves most of those that are not
+ * taken yet and live no longer than i; -1: none. */
+static int find_share(const struct plan *p, int i, const bool *taken) {
+    const struct arena_item *it = &p->items[i];
     int best = -1;
     for (int j = 0; j < p->n; j++) {
-        bool dies = !taken[j] && p->items[j].last == step && p->items[j].first < step;
-        bool larger = best < 0 || p->items[j].bytes > p->items[best].bytes;
-        if (dies && larger && p->items[j].first >= 0 &&
-            arena_may_overlay(p->ast, nest, p->buffer_of[i], p->buffer_of[j]))
+        const struct arena_item *operand = &p->items[j];
+        bool meets = operand->first >= 0 && operand->first < it->first &&
+                     it->first <= operand->last && operand->last <= it->last;
+        if (meets && !taken[j] && saves_more(p, j, best) && may_overlay(p, i, j))
             best = j;
     }
     return best;
@@ -74,12 +95,11 @@ static int find_share(const struct plan *p, const struct ast_node *nest, int ste
 
 static void plan_shares(struct plan *p) {
     bool *taken = arena_array(p->arena, bool, p->n);
-    int step = 0;
-    for (const struct ast_node *n = p->ast->body.first; n; n = n->next, step++)
+    for (int step = 0; step < p->step; step++)
         for (int i = 0; i < p->n; i++) {
             if (p->items[i].first != step)
                 continue;
-            p->items[i].share = find_share(p, n, step, i, taken);
+            p->items[i].share = find_share(p, i, taken);
             if (p->items[i].share >= 0)
                 taken[p->items[i].share] = true;
         }
@@ -102,20 +122,11 @@ static const struct buffer *item_buffer(const struct plan *p, int i) {
     return &p->ast->buffers.data[p->buffer_of[i]];
 }
 
-static const struct ast_node *node_at(const struct plan *p, int step) {
-    const struct ast_node *n = p->ast->body.first;
-    while (step-- > 0)
-        n = n->next;
-    return n;
-}
-
-/* May item i lie on item j, because j dies in the nest where i is born? */
+/* May item i lie on item j, because i is born while j lives and does no harm to it? */
 static bool proven_pair(const struct plan *p, int i, int j) {
     const struct arena_item *result = &p->items[i], *operand = &p->items[j];
-    return result->offset == operand->offset && result->first == operand->last &&
-           operand->first < operand->last &&
-           arena_may_overlay(p->ast, node_at(p, result->first), p->buffer_of[i],
-                             p->buffer_of[j]);
+    return result->offset == operand->offset && operand->first < result->first &&
+           result->first <= operand->last && may_overlay(p, i, j);
 }
 
 static void check_pair(const struct plan *p, int i, int j, struct diag *d) {
@@ -174,7 +185,7 @@ static void remark_step(const struct plan *p, int step, int64_t bytes, struct di
 static void remark_item(const struct plan *p, int i, int step, struct diag *d) {
     const struct arena_item *it = &p->items[i];
     struct str over = {0};
-    if (it->share >= 0 && it->first == step)
+    if (it->share >= 0 && step <= p->items[it->share].last)
         str_addf(&over, ", in the place of %s", item_buffer(p, it->share)->name);
     diag_remark(d, REMARK_ANALYSIS, node_at(p, it->first)->loc,
                 "%s: %lld bytes at %lld, alive in steps %d to %d%s", item_buffer(p, i)->name,

@@ -272,6 +272,7 @@ bool element_digits(const struct loop_scope *s, const struct form *index,
     const struct form one = form_constant(1);
     int64_t lowest = index->constant;
     bool ok = index->ok;
+    e->scope = s;
     for (int k = 0; k < d->n; k++) {
         e->digit[k] = digit_part(index, d, k);
         if (!form_least(s, &e->digit[k], &e->lo[k]) || !form_most(s, &e->digit[k], &e->hi[k]))
@@ -303,46 +304,69 @@ bool elements_disjoint(const struct element *a, const struct element *b, int num
 
 /* ---- iterations ---- */
 
-/* Does the value of a digit tell the counters in it? It does when each stride is more than what
- * all smaller ones add up to. most[k] is the range of counter k. */
-static bool tells_counters(const struct form *digit, int loops, const int64_t *most) {
+/* A digit as seen from the first loops of its scope: `common` are the terms of their counters;
+ * the others stay in lo … hi. */
+struct cut {
+    struct form common;
+    int64_t lo, hi;
+};
+
+static bool cut_digit(const struct element *e, int digit, int loops, struct cut *c) {
+    struct form rest = e->digit[digit];
+    c->common = form_constant(0);
     for (int k = 0; k < loops; k++) {
-        int64_t below = 0, stride = magnitude(digit->coef[k]);
+        if (e->scope->loop[k].symbol)
+            continue;
+        c->common.coef[k] = rest.coef[k];
+        rest.coef[k] = 0;
+    }
+    return form_least(e->scope, &rest, &c->lo) && form_most(e->scope, &rest, &c->hi);
+}
+
+/* Does a sum of counters, known up to `apart`, tell the counters? It does when each stride is
+ * more than `apart` and all smaller ones add up to. most[k] is the range of counter k. */
+static bool tells_counters(const struct form *sum, int loops, const int64_t *most,
+                           int64_t apart) {
+    for (int k = 0; k < loops; k++) {
+        int64_t below = apart, stride = magnitude(sum->coef[k]);
         bool ok = true;
         for (int j = 0; j < loops; j++)
-            if (j != k && magnitude(digit->coef[j]) <= stride)
-                add_product(&below, magnitude(digit->coef[j]), most[j], &ok);
+            if (j != k && magnitude(sum->coef[j]) <= stride)
+                add_product(&below, magnitude(sum->coef[j]), most[j], &ok);
         if (stride > 0 && most[k] > 0 && (!ok || below >= stride))
             return false;
     }
     return true;
 }
 
-/* Is it a sum over the first `loops` names alone, without symbols? */
-static bool over_loops(const struct loop_scope *s, int loops, const struct form *f) {
-    for (int k = 0; k < INDEX_LOOPS; k++)
-        if (f->coef[k] != 0 && (k >= loops || s->loop[k].symbol))
-            return false;
-    return f->ok;
+/* Marks the counters that a digit tells when it has the same value in both accesses. */
+static void tell_by_digit(const struct element *a, const struct element *b, int digit,
+                          int loops, const int64_t *most, bool *told) {
+    struct cut x, y;
+    int64_t up, down;
+    if (!cut_digit(a, digit, loops, &x) || !cut_digit(b, digit, loops, &y) ||
+        !form_equal(&x.common, &y.common) || __builtin_sub_overflow(x.hi, y.lo, &up) ||
+        __builtin_sub_overflow(y.hi, x.lo, &down) ||
+        !tells_counters(&x.common, loops, most, up > down ? up : down))
+        return;
+    for (int k = 0; k < loops; k++)
+        told[k] = told[k] || x.common.coef[k] != 0;
 }
 
-bool elements_tell_loops(const struct loop_scope *s, int loops, const struct element *a,
-                         const struct element *b, int num_digits) {
+bool elements_tell_loops(int loops, const struct element *a, const struct element *b,
+                         int num_digits) {
     int64_t most[INDEX_LOOPS];
     bool told[INDEX_LOOPS] = {false};
     for (int k = 0; k < loops; k++) {
         struct form counter = form_counter(k);
-        if (!form_most(s, &counter, &most[k]))
+        if (!form_most(a->scope, &counter, &most[k]))
             return false;
         most[k] = most[k] < 0 ? 0 : most[k];
     }
     for (int d = 0; d < num_digits; d++)
-        if (form_equal(&a->digit[d], &b->digit[d]) && over_loops(s, loops, &a->digit[d]) &&
-            tells_counters(&a->digit[d], loops, most))
-            for (int k = 0; k < loops; k++)
-                told[k] = told[k] || a->digit[d].coef[k] != 0;
+        tell_by_digit(a, b, d, loops, most, told);
     for (int k = 0; k < loops; k++)
-        if (!told[k] && most[k] > 0 && !s->loop[k].symbol)
+        if (!told[k] && most[k] > 0 && !a->scope->loop[k].symbol)
             return false;
     return true;
 }

@@ -58,6 +58,7 @@ struct digits digits_from_smallest(const struct form *f);
 /* The digits of the elements that one access touches, as sums over its loops, and their ranges.
  */
 struct element {
+    const struct loop_scope *scope; // borrowed
     struct form digit[INDEX_DIGITS];
     int64_t lo[INDEX_DIGITS], hi[INDEX_DIGITS];
 };
@@ -66,9 +67,11 @@ bool element_digits(const struct loop_scope *s, const struct form *index,
                     const struct digits *d, struct element *e);
 /* Some digit differs whatever the iterations. */
 bool elements_disjoint(const struct element *a, const struct element *b, int num_digits);
-/* Two accesses that share the first `loops` names of s: in different iterations of these loops
- * they touch different elements, because digits that they have in common tell the iteration. */
-bool elements_tell_loops(const struct loop_scope *s, int loops, const struct element *a,
-                         const struct element *b, int num_digits);
+/* Two accesses that share the first `loops` names of their scopes: in different iterations of
+ * these loops they touch different elements, because digits tell the iteration. They do when
+ * they depend on it in the same way, and on nothing else by as much: in 4 * block + row, rows 0
+ * to 3 leave no doubt about the block. */
+bool elements_tell_loops(int loops, const struct element *a, const struct element *b,
+                         int num_digits);
 
 #endif

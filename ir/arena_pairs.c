@@ -1,15 +1,17 @@
-/* In-place results: when the result of a nest may lie where an operand lies that dies there.
+/* In-place results: when the result of a nest may lie where an operand lies that dies there, or
+ * in a nest that follows.
  *
- * It may when no element of the operand is read after the nest has written the same element of
- * the result. Each load is held against each store. Either they never touch the same element;
- * or the load comes first in an iteration of the loops around both, and in other iterations of
+ * It may when no element of the operand is read after the same element of the result has been
+ * written. Each load is held against each store. Either they never touch the same element; or
+ * the load comes first in an iteration of the loops around both, and in other iterations of
  * these loops they touch different elements. So a sum of two arrays may overwrite one of them,
- * and a softmax the row whose maximum it has taken before. Both conditions hold in whatever
- * order the iterations run: tiles and parallel loops are no exception. */
+ * a softmax the row whose maximum it has taken before, and a part of a concatenation may lie
+ * where it will be copied to while others are written. Both conditions hold in whatever order
+ * the iterations run: tiles and parallel loops are no exception. */
 #include "ir/arena.h"
 #include "ir/arena_index.h"
 
-enum { MAX_ACCESSES = 64 }; // of both buffers in one nest
+enum { MAX_ACCESSES = 64 }; // of both buffers in all nests
 
 /* A load of the operand or a store of the result. */
 struct access {
@@ -136,8 +138,8 @@ static bool pair_is_safe(const struct access *load, const struct access *store,
                          int num_digits) {
     return elements_disjoint(&load->element, &store->element, num_digits) ||
            (load->statement <= store->statement &&
-            elements_tell_loops(&load->scope, common_names(load, store), &load->element,
-                                &store->element, num_digits));
+            elements_tell_loops(common_names(load, store), &load->element, &store->element,
+                                num_digits));
 }
 
 /* With the elements written in this number system. */
@@ -168,18 +170,29 @@ static bool try_systems(struct proof *p) {
     return false;
 }
 
+/* The nests from `first` to `last`, one after the other. */
+static void add_nests(struct proof *p, const struct ast_node *first,
+                      const struct ast_node *last) {
+    for (const struct ast_node *n = first; p->ok; n = n->next) {
+        p->ok = n->kind == AST_NEST;
+        if (p->ok)
+            add_list(p, &n->body);
+        if (n == last)
+            break;
+    }
+}
+
 /* Tries the number system of each access. Cost: accesses cubed, times loops squared. */
-bool arena_may_overlay(const struct ast *a, const struct ast_node *nest, int result,
+bool arena_may_overlay(const struct ast *a, const struct ast_node *const nests[2], int result,
                        int operand) {
     enum dtype r = a->buffers.data[result].dtype, o = a->buffers.data[operand].dtype;
     struct arena scratch = {0};
     struct proof p = {.arena = &scratch, .result = result, .operand = operand, .ok = true};
-    if (nest->kind != AST_NEST || dtype_info(r)->bits != dtype_info(o)->bits ||
-        dtype_info(r)->bits < 8)
+    if (dtype_info(r)->bits != dtype_info(o)->bits || dtype_info(r)->bits < 8)
         return false;
     for (int k = 0; k < a->symbols.len && p.ok; k++)
         p.ok = scope_add_symbol(&p.here.scope, &a->symbols.data[k]);
-    add_list(&p, &nest->body);
+    add_nests(&p, nests[0], nests[1]);
     bool may = p.ok && try_systems(&p);
     arena_free(&scratch);
     return may;

@@ -25,17 +25,18 @@ static bool live_together(const struct arena_item *a, const struct arena_item *b
     return a->first >= 0 && b->first >= 0 && a->first <= b->last && b->first <= a->last;
 }
 
-/* Is b the dying operand that a may overlay? */
+/* Is b the operand that a, born while it lives, may overlay? */
 static bool in_place(const struct arena_item *items, int a, int b) {
-    return items[a].share == b && items[a].first == items[b].last;
+    return items[a].share == b && items[b].first < items[a].first &&
+           live_together(&items[a], &items[b]);
 }
 
 /* ---- the liveness bound ---- */
 
-/* Bytes that item i shares with the operand it overlays when it is born at this step. */
+/* Bytes that item i, alive at this step, shares with the operand it overlays. */
 static int64_t shared_bytes(const struct arena_item *items, int i, int64_t align, int step) {
     int j = items[i].share;
-    if (j < 0 || items[i].first != step || !in_place(items, i, j))
+    if (j < 0 || items[j].last < step || !in_place(items, i, j))
         return 0;
     int64_t x = round_up(items[i].bytes, align), y = round_up(items[j].bytes, align);
     return x < y ? x : y;

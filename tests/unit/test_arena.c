@@ -19,8 +19,12 @@ static const struct {
     {{{64, 0, 1, NONE, 0}, {32, 1, 2, NONE, 0}, {64, 2, 3, NONE, 0}}, 3, 96, 96},
     // b overlays a, c overlays b
     {{{64, 0, 1, NONE, 0}, {64, 1, 2, 0, 0}, {64, 2, 3, 1, 0}}, 3, 64, 64},
-    // a share that does not meet in one step gives nothing
-    {{{64, 0, 2, NONE, 0}, {64, 1, 3, 0, 0}}, 2, 128, 128},
+    // b overlays a for two steps, c finds no room in either
+    {{{64, 0, 2, NONE, 0}, {64, 1, 3, 0, 0}, {32, 1, 2, NONE, 0}}, 3, 96, 96},
+    // a share of two that are born together gives nothing
+    {{{64, 0, 2, NONE, 0}, {64, 0, 3, 0, 0}}, 2, 128, 128},
+    // c overlays b, which overlays a; but a lives, and c must keep off it
+    {{{64, 0, 2, NONE, 0}, {64, 1, 2, 0, 0}, {64, 2, 3, 1, 0}}, 3, 128, 64},
     // a residual keeps a alive over b and c
     {{{64, 0, 3, NONE, 0}, {128, 0, 1, NONE, 0}, {32, 1, 2, NONE, 0}, {32, 2, 3, NONE, 0}},
      4,
@@ -263,6 +267,49 @@ static const struct {
      "nest \"n\" { for c0 = 0..8 { for c1 = 0..4 { b2[8*c0+c1] = b1[8*c0+c1] } for c1 = 0..8 { "
      "b2[8*c0+c1] = b1[8*c0+c1] } } }\n",
      512},
+    {"rows in blocks of four, the ninth apart",
+     "nest \"n\" { for c0 = 0..2 { for c1 = c0*4..c0*4+4 { for c2 = 0..7 { let s0: f32 = "
+     "b1[7*c1+c2] } } for c1 = c0*4..c0*4+4 { for c2 = 0..7 { b2[7*c1+c2] = 1.0 } } } for c2 = "
+     "0..7 { let s0: f32 = b1[c2+56] } for c2 = 0..7 { b2[c2+56] = 1.0 } }\n",
+     256},
+    {"rows of a tile in blocks of four",
+     "nest \"n\" { for c0 = 0..2 { tile (m: 4 row, k: 7 red) b3[4*c0+m] = reduce(max, [k: 7], "
+     "b1[7*(4*c0+m)+k]) for c1 = c0*4..c0*4+4 { for c2 = 0..7 { b2[7*c1+c2] = 1.0 } } } }\n",
+     256},
+    {"rows in blocks that read the next row",
+     "nest \"n\" { for c0 = 0..2 { for c1 = c0*4..c0*4+5 { for c2 = 0..7 { let s0: f32 = "
+     "b1[7*c1+c2] } } for c1 = c0*4..c0*4+4 { for c2 = 0..7 { b2[7*c1+c2] = 1.0 } } } }\n",
+     512},
+    {"rows in blocks of four, the last read in each",
+     "nest \"n\" { for c0 = 0..2 { for c1 = c0*4..c0*4+4 { for c2 = 0..7 { let s0: f32 = "
+     "b1[7*c1+c2] } } let s1: f32 = b1[49] for c1 = c0*4..c0*4+4 { for c2 = 0..7 { "
+     "b2[7*c1+c2] = 1.0 } } } }\n",
+     512},
+    {"one half while the other waits",
+     "nest \"n\" { for c0 = 0..32 { b2[c0+32] = b0[c0] } }\n"
+     "nest \"m\" { for c0 = 0..32 { b2[c0] = b1[c0] } }\n",
+     256},
+    {"the half that waits is overwritten",
+     "nest \"n\" { for c0 = 0..32 { b2[c0] = b0[c0] } }\n"
+     "nest \"m\" { for c0 = 0..32 { b2[c0+32] = b1[c0] } }\n",
+     512},
+    {"one element of what waits is overwritten",
+     "nest \"n\" { for c0 = 0..33 { b2[c0+31] = b0[c0] } }\n"
+     "nest \"m\" { for c0 = 0..32 { b2[c0] = b1[c0] } }\n",
+     512},
+    {"what waits is read once more at the end",
+     "nest \"n\" { for c0 = 0..32 { b2[c0+32] = b0[c0] } }\n"
+     "nest \"m\" { for c0 = 0..32 { b2[c0] = b0[c0] } }\n"
+     "nest \"o\" { for c0 = 0..32 { b3[c0] = b1[c0] } }\n",
+     512},
+    {"the next nest after one that reads all",
+     "nest \"n\" { for c0 = 0..64 { let s0: f32 = b1[c0] } for c0 = 0..32 { b2[c0+32] = 1.0 } "
+     "}\nnest \"m\" { for c0 = 0..32 { b2[c0] = b1[c0] } }\n",
+     256},
+    {"no nest while it waits",
+     "nest \"n\" { for c0 = 0..32 { b2[c0+32] = b0[c0] } }\n"
+     "for c0 = 0..32 { b2[c0] = b1[c0] }\n",
+     512},
     {"no nest", "for c0 = 0..64 { b2[c0] = b1[c0] }\n", 512},
 };
 
@@ -346,6 +393,20 @@ START_TEST(check_rejects_mutants) {
 }
 END_TEST
 
+/* A pair that shares memory over two nests is proven over both. */
+START_TEST(check_reads_all_nests_of_a_pair) {
+    struct program p;
+    program_read(&p, "nest \"n\" { for c0 = 0..64 { b2[c0] = b1[c0] } }\n"
+                     "nest \"m\" { for c0 = 0..64 { b3[c0] = b1[c0] } }\n");
+    arena_plan(p.ast);
+    ck_assert(arena_check(p.ast, &p.diag));
+    overlap(p.ast);
+    ck_assert(!arena_check(p.ast, &p.diag));
+    ck_assert_ptr_nonnull(strstr(str_cstr(&p.sink), "b2 and b1 are alive together"));
+    program_free(&p);
+}
+END_TEST
+
 /* Shifting an in-place result by one element would read what was overwritten. */
 START_TEST(check_rejects_shifted_pair) {
     struct program p;
@@ -386,6 +447,7 @@ int main(void) {
     tcase_add_loop_test(t, plan_takes_legal_pairs_only, 0,
                         (int)(sizeof plan_cases / sizeof *plan_cases));
     tcase_add_loop_test(t, check_rejects_mutants, 0, (int)(sizeof mutants / sizeof *mutants));
+    tcase_add_test(t, check_reads_all_nests_of_a_pair);
     tcase_add_test(t, check_rejects_shifted_pair);
     tcase_add_test(t, remarks_name_the_binding_step);
     suite_add_tcase(s, t);
