@@ -10,7 +10,8 @@
 struct certificate {
     struct poly *poly;
     int region;
-    isl_map **time;       // [stmts]: struct poly_times
+    isl_map **time;       // [stmts]: of struct poly_times
+    bool tiles;           // tiles are one time
     const char *stranger; // a tuple that is no statement of the region
 };
 
@@ -39,11 +40,22 @@ static isl_stat take_time(__isl_take isl_map *map, void *user) {
     return isl_stat_ok;
 }
 
+/* Removes what is below a mark "tile". */
+static __isl_give isl_schedule_node *cut_tile(__isl_take isl_schedule_node *node, void *user) {
+    (void)user;
+    if (!leaf_is_tile(node))
+        return node;
+    return isl_schedule_node_parent(isl_schedule_node_cut(isl_schedule_node_child(node, 0)));
+}
+
 static void read_times(void *user) {
     struct certificate *c = user;
-    isl_schedule *schedule = c->poly->schedules.data[c->region];
+    isl_schedule *schedule = isl_schedule_copy(c->poly->schedules.data[c->region]);
+    if (c->tiles)
+        schedule = isl_schedule_map_schedule_node_bottom_up(schedule, cut_tile, NULL);
     isl_union_map *times = isl_schedule_get_map(schedule);
     times = isl_union_map_intersect_domain(times, isl_schedule_get_domain(schedule));
+    isl_schedule_free(schedule);
     isl_union_map_foreach_map(times, take_time, c);
     isl_union_map_free(times);
 }
@@ -171,14 +183,36 @@ static void certify_region(struct poly *p, int region, struct poly_times *times)
             check_edge(&c, &p->edges.data[k]);
 }
 
+/* Against storage, if some of it is smaller than what it holds over time. */
+static void certify_storage(struct poly *p, struct poly_times *times) {
+    bool layouts = false, done = true;
+    for (int k = 0; k < p->loops->arrays.len; k++) {
+        const struct array *a = &p->loops->arrays.data[k];
+        layouts |= a->kind == ARRAY_TEMP && a->layout_rank > 0;
+    }
+    for (int r = 0; r < p->num_regions && layouts && done; r++) {
+        struct certificate c = {.poly = p, .region = r, .time = times->tiles, .tiles = true};
+        done = poly_try(p, (struct loc){0}, "the tiles of a schedule", read_times, &c);
+    }
+    if (done && layouts)
+        reuse_layout(p, times);
+    else if (layouts) {
+        diag_error(p->diag, (struct loc){0}, "not proven that layouts have room");
+        p->ok = false;
+    }
+}
+
 bool poly_certify(struct poly *p) {
-    struct poly_times times = {arena_array(&p->arena, isl_map *, p->stmts.len)};
+    struct poly_times times = {arena_array(&p->arena, isl_map *, p->stmts.len),
+                               arena_array(&p->arena, isl_map *, p->stmts.len)};
     p->ok = true;
     for (int r = 0; r < p->num_regions; r++)
         certify_region(p, r, &times);
     if (p->ok)
-        reuse_layout(p, &times);
-    for (int k = 0; k < p->stmts.len; k++)
+        certify_storage(p, &times);
+    for (int k = 0; k < p->stmts.len; k++) {
         isl_map_free(times.of[k]);
+        isl_map_free(times.tiles[k]);
+    }
     return p->ok;
 }

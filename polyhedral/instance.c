@@ -105,7 +105,8 @@ static void unite(struct small *x) {
     isl_set *delta = isl_set_universe(isl_set_get_space(leaf->firsts));
     for (unsigned d = 0; d < n; d++) {
         delta = isl_set_lower_bound_si(delta, isl_dim_set, d, 0);
-        delta = isl_set_upper_bound_si(delta, isl_dim_set, d, (int)leaf->size[d] - 1);
+        isl_val *last = isl_val_int_from_si(x->gen->poly->ctx, leaf->size[d] - 1);
+        delta = isl_set_upper_bound_val(delta, isl_dim_set, d, last);
     }
     isl_map *block = isl_set_translation(delta);
     block = isl_map_intersect_domain(block, convex(leaf->firsts));

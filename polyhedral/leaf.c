@@ -27,15 +27,10 @@ struct make {
 
 /* ---- grids ---- */
 
-/* The only statement that gets to a node, with its instances. */
-static void find_instances(struct make *x) {
+/* Some instances of one statement that get to the node. */
+static void take_instances(struct make *x, __isl_take isl_set *instances) {
     struct poly *p = x->poly;
-    isl_union_set *domain = isl_schedule_node_get_domain(x->node);
-    if (isl_union_set_n_set(domain) != 1) {
-        isl_union_set_free(domain);
-        return;
-    }
-    x->leaf.domain = isl_set_coalesce(isl_set_from_union_set(domain));
+    x->leaf.domain = isl_set_coalesce(instances);
     const char *name = isl_set_get_tuple_name(x->leaf.domain);
     for (int k = 0; k < p->stmts.len && name; k++)
         if (p->stmts.data[k]->region >= 0 && strcmp(p->stmts.data[k]->name, name) == 0)
@@ -123,8 +118,8 @@ static __isl_give isl_map *boxes(const struct make *x, __isl_take isl_set *first
     isl_set *delta = isl_set_universe(isl_set_get_space(firsts));
     for (int d = 0; d < x->leaf.stmt->num_dims; d++) {
         delta = isl_set_lower_bound_si(delta, isl_dim_set, (unsigned)d, 0);
-        delta =
-            isl_set_upper_bound_si(delta, isl_dim_set, (unsigned)d, (int)x->leaf.size[d] - 1);
+        isl_val *last = isl_val_int_from_si(x->poly->ctx, x->leaf.size[d] - 1);
+        delta = isl_set_upper_bound_val(delta, isl_dim_set, (unsigned)d, last);
     }
     return isl_map_intersect_domain(isl_set_translation(delta), firsts);
 }
@@ -237,7 +232,7 @@ static void add_leaf(struct finder *f, struct make *x) {
     vec_push(&f->poly->arena, &f->out->list, x->leaf);
 }
 
-static bool is_tile(__isl_keep isl_schedule_node *node) {
+bool leaf_is_tile(__isl_keep isl_schedule_node *node) {
     if (isl_schedule_node_get_type(node) != isl_schedule_node_mark)
         return false;
     isl_id *id = isl_schedule_node_mark_get_id(node);
@@ -253,16 +248,15 @@ static void drop_tile(struct make *x) {
     isl_set_free(x->leaf.domain);
 }
 
-static isl_bool visit(__isl_keep isl_schedule_node *node, void *user) {
-    struct finder *f = user;
-    bool tile = is_tile(node);
-    if (!tile && isl_schedule_node_get_type(node) != isl_schedule_node_leaf)
-        return isl_bool_true;
+/* A leaf of one statement's instances; false: the mark means nothing, or there are none. */
+static bool take_leaf(struct finder *f, __isl_keep isl_schedule_node *node,
+                      __isl_take isl_set *instances) {
     struct make x = {.poly = f->poly, .node = node};
-    find_instances(&x);
+    bool tile = leaf_is_tile(node);
+    take_instances(&x, instances);
     if (!x.leaf.stmt || isl_set_is_empty(x.leaf.domain) == isl_bool_true) {
         isl_set_free(x.leaf.domain);
-        return isl_bool_true;
+        return false;
     }
     x.leaf.name = arena_printf(&f->poly->arena, "%s_%d", x.leaf.stmt->name, f->out->list.len);
     if (tile && !make_tile(&x)) {
@@ -270,14 +264,30 @@ static isl_bool visit(__isl_keep isl_schedule_node *node, void *user) {
         diag_remark(f->poly->diag, REMARK_MISSED, poly_loc(x.leaf.stmt),
                     "%s: a mark \"tile\" that is not above boxes of one size means nothing",
                     x.leaf.stmt->name);
-        return isl_bool_true;
+        return false;
     }
     if (!tile) {
         x.first = grid_map(&x);
         x.leaf.vec = -1;
     }
     add_leaf(f, &x);
-    return isl_bool_false;
+    return true;
+}
+
+/* Several statements may share a leaf, when their order does not matter, but no tile. */
+static isl_bool visit(__isl_keep isl_schedule_node *node, void *user) {
+    struct finder *f = user;
+    bool tile = leaf_is_tile(node), deeper = tile;
+    if (!tile && isl_schedule_node_get_type(node) != isl_schedule_node_leaf)
+        return isl_bool_true;
+    isl_union_set *domain = isl_schedule_node_get_domain(node);
+    isl_set_list *sets = isl_union_set_get_set_list(domain);
+    isl_size n = isl_set_list_n_set(sets);
+    for (int k = 0; k < n && (n == 1 || !tile); k++)
+        deeper = !take_leaf(f, node, isl_set_list_get_at(sets, k)) && tile;
+    isl_set_list_free(sets);
+    isl_union_set_free(domain);
+    return deeper ? isl_bool_true : isl_bool_false;
 }
 
 struct finding {

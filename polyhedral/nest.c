@@ -222,8 +222,13 @@ static int member_of(const struct open *o, const struct poly_stmt *s) {
     return -1;
 }
 
+/* Is it known which elements it touches, as a proof about their cells needs? */
+static bool is_known(const struct poly_access *a) {
+    return a->index && a->exact && !a->vague && (a->must || !a->write);
+}
+
 /* Clears what is not the loop of the band in every access: loop[d] of array dimension d. False
- * when something else than the nest uses the array. */
+ * when something else than the nest uses the array, or at places that are not known. */
 static bool follow(const struct open *o, int array, int *loop) {
     const struct poly *p = o->poly;
     int rank = p->loops->arrays.data[array].rank;
@@ -234,7 +239,7 @@ static bool follow(const struct open *o, int array, int *loop) {
             int member = a->root == array ? member_of(o, s) : 0;
             if (a->root != array)
                 continue;
-            if (member < 0 || a->array != array || !a->index)
+            if (member < 0 || a->array != array || !is_known(a))
                 return false;
             for (int d = 0; d < rank; d++) {
                 int found = -1;

@@ -19,6 +19,7 @@
 #include <isl/ilp.h>
 #include <isl/map.h>
 #include <isl/schedule.h>
+#include <isl/schedule_node.h>
 #include <isl/set.h>
 #include <isl/space.h>
 #include <isl/union_map.h>
@@ -198,7 +199,9 @@ __isl_give isl_map *depend_before(const struct poly_stmt *a, const struct poly_s
 /* Times of the statements: domain -> the t of the repeats around it, then the coordinates of
  * the schedule. */
 struct poly_times {
-    isl_map **of; // [stmts]; NULL: the statement is in no region
+    isl_map **of;    // [stmts]; NULL: the statement is in no region
+    isl_map **tiles; // the same, with all that is below a mark "tile" at one time: the ast has
+                     // its own order there
 };
 
 /* ---- reuse.c ---- */
@@ -310,6 +313,8 @@ struct poly_leaves {
     vec(struct poly_leaf) list;
 };
 
+/* Is it a mark "tile"? */
+bool leaf_is_tile(__isl_keep isl_schedule_node *node);
 /* The leaves of a schedule. A mark "tile" above something else than boxes of one size is said
  * in a remark and means nothing. False when isl gave up; call leaf_free in any case. */
 bool leaf_find(struct poly *p, __isl_keep isl_schedule *schedule, struct poly_leaves *out);

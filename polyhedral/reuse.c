@@ -27,8 +27,8 @@ static __isl_give isl_map *before(const struct reuse *x, const struct poly_stmt 
     bool timed = x->times && a->region >= 0 && a->region == b->region;
     if (!timed)
         return depend_before(a, b);
-    return isl_map_lex_lt_map(isl_map_copy(x->times->of[a->number]),
-                              isl_map_copy(x->times->of[b->number]));
+    return isl_map_lex_lt_map(isl_map_copy(x->times->tiles[a->number]),
+                              isl_map_copy(x->times->tiles[b->number]));
 }
 
 /* ---- cells ---- */
@@ -137,7 +137,12 @@ static void check_pair(struct reuse *x) {
     const char *mine = p->loops->arrays.data[x->read->root].name;
     const char *theirs = p->loops->arrays.data[x->overwrite->root].name;
     bool done = poly_try(p, poly_loc(x->reader), "that storage is free", prove, x);
-    if (!done || (x->safe == isl_bool_false && !is_sure(x)))
+    bool proven = done && (x->safe == isl_bool_true || is_sure(x));
+    if (!proven && x->times)
+        poly_error(p, x->reader,
+                   "%s: not proven that %s does not overwrite what it reads of %s",
+                   poly_called(x->reader), poly_called(x->other), mine);
+    else if (!proven)
         poly_unproven(p, poly_loc(x->reader),
                       "%s: that %s does not overwrite what it reads of %s",
                       poly_called(x->reader), poly_called(x->other), mine);
