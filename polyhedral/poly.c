@@ -97,11 +97,23 @@ __isl_give isl_point *poly_least_point(__isl_take isl_set *set) {
     return point;
 }
 
+/* Is it an integer that int64 holds? */
+static bool is_int64(__isl_keep isl_val *v) {
+    isl_ctx *ctx = isl_val_get_ctx(v);
+    isl_val *least = isl_val_int_from_si(ctx, INT64_MIN);
+    isl_val *most = isl_val_int_from_si(ctx, INT64_MAX);
+    bool fits = isl_val_is_int(v) == isl_bool_true && isl_val_ge(v, least) == isl_bool_true &&
+                isl_val_le(v, most) == isl_bool_true;
+    isl_val_free(least);
+    isl_val_free(most);
+    return fits;
+}
+
 bool poly_extreme(__isl_keep isl_set *set, int d, bool last, int64_t *value) {
     isl_local_space *ls = isl_local_space_from_space(isl_set_get_space(set));
     isl_aff *x = isl_aff_var_on_domain(ls, isl_dim_set, (unsigned)d);
     isl_val *v = last ? isl_set_max_val(set, x) : isl_set_min_val(set, x);
-    bool known = isl_val_is_int(v) == isl_bool_true;
+    bool known = v && is_int64(v);
     *value = known ? isl_val_get_num_si(v) : 0;
     isl_val_free(v);
     isl_aff_free(x);

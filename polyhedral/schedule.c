@@ -104,8 +104,9 @@ static __isl_give isl_set *in_piece(__isl_take isl_set *set, int d,
     if (d < 0)
         return set;
     isl_ctx *ctx = isl_set_get_ctx(set);
+    isl_val *first = isl_val_int_from_si(ctx, piece->lo);
     isl_val *last = isl_val_int_from_si(ctx, piece->hi - 1);
-    set = isl_set_lower_bound_si(set, isl_dim_set, (unsigned)d, (int)piece->lo);
+    set = isl_set_lower_bound_val(set, isl_dim_set, (unsigned)d, first);
     return isl_set_upper_bound_val(set, isl_dim_set, (unsigned)d, last);
 }
 
@@ -301,6 +302,7 @@ void poly_schedule(struct poly *p, bool strict, bool across) {
         struct job j = {.poly = p, .region = r};
         j.nests = nest_find(p, r, across, &j.num);
         p->schedules.data[r] = isl_schedule_free(p->schedules.data[r]);
+        schedule_drop_parts(p, r);
         if (!poly_try(p, (struct loc){0}, "a schedule", schedule_region, &j)) {
             p->schedules.data[r] = isl_schedule_free(p->schedules.data[r]);
             schedule_drop_parts(p, r);

@@ -3,9 +3,12 @@
 
 #include <isl/options.h>
 #include <isl/printer.h>
+#include <isl/schedule_node.h>
 #include <stdlib.h>
 
 static const char marker[] = "schedule ";
+
+static const int64_t max_time = (int64_t)1 << 48; // of a schedule that was read
 
 void poly_print(struct str *s, const struct poly *p, struct constant_pool *pool) {
     loops_print(s, p->loops, pool);
@@ -75,6 +78,101 @@ static bool has_form(const char *text, int *line) {
     return true;
 }
 
+/* ---- what a schedule may be made of ---- */
+
+/* A schedule while it is looked at. */
+struct look {
+    struct poly *poly;
+    isl_schedule *schedule;
+    isl_space *symbols;
+    const char *wrong; // what it may not have; NULL: nothing
+    bool small;        // its times are numbers that an ast can count to
+};
+
+/* Every parameter is a symbol. */
+static void look_at_space(struct look *l, __isl_take isl_space *space) {
+    isl_size n = isl_space_dim(space, isl_dim_param);
+    for (int k = 0; k < n; k++) {
+        const char *name = isl_space_get_dim_name(space, isl_dim_param, (unsigned)k);
+        if (!name || isl_space_find_dim_by_name(l->symbols, isl_dim_param, name) < 0)
+            l->wrong = "a parameter that is no symbol";
+    }
+    isl_space_free(space);
+}
+
+static void look_at_set(struct look *l, __isl_take isl_union_set *set) {
+    look_at_space(l, isl_union_set_get_space(set));
+    isl_union_set_free(set);
+}
+
+/* isl's proofs do not look at what context, guard and extension nodes say, but its ast does. */
+static isl_bool look_at_node(__isl_keep isl_schedule_node *node, void *user) {
+    struct look *l = user;
+    switch (isl_schedule_node_get_type(node)) {
+    case isl_schedule_node_domain:
+        look_at_set(l, isl_schedule_node_domain_get_domain(node));
+        break;
+    case isl_schedule_node_filter:
+        look_at_set(l, isl_schedule_node_filter_get_filter(node));
+        break;
+    case isl_schedule_node_band:
+        look_at_space(l, isl_schedule_node_band_get_space(node));
+        look_at_set(l, isl_schedule_node_band_get_ast_build_options(node));
+        break;
+    case isl_schedule_node_leaf:
+    case isl_schedule_node_mark:
+    case isl_schedule_node_sequence:
+    case isl_schedule_node_set:
+        break;
+    default:
+        l->wrong = "another node than domain, band, mark, filter, sequence or set";
+    }
+    return l->wrong ? isl_bool_false : isl_bool_true;
+}
+
+static void look_at_nodes(void *user) {
+    struct look *l = user;
+    isl_schedule_foreach_schedule_node_top_down(l->schedule, look_at_node, l);
+}
+
+static isl_stat look_at_times(__isl_take isl_set *times, void *user) {
+    struct look *l = user;
+    isl_size n = isl_set_dim(times, isl_dim_set);
+    times = isl_set_intersect_params(times, isl_set_copy(l->poly->context));
+    for (int d = 0; d < n && isl_set_is_empty(times) == isl_bool_false; d++) {
+        int64_t first, last;
+        l->small = l->small && poly_extreme(times, d, false, &first) &&
+                   poly_extreme(times, d, true, &last) && first > -max_time && last < max_time;
+    }
+    isl_set_free(times);
+    return isl_stat_ok;
+}
+
+static void look_at_map(void *user) {
+    struct look *l = user;
+    isl_union_map *times = isl_schedule_get_map(l->schedule);
+    times = isl_union_map_intersect_domain(times, isl_schedule_get_domain(l->schedule));
+    isl_union_set *range = isl_union_map_range(times);
+    isl_union_set_foreach_set(range, look_at_times, l);
+    isl_union_set_free(range);
+}
+
+/* What is wrong with a schedule that was read, before a word of it is believed; NULL: nothing.
+ */
+static const char *wrong_with(struct poly *p, __isl_keep isl_schedule *schedule) {
+    struct loc nowhere = {0};
+    struct look l = {p, schedule, poly_space(p, 0), NULL, true};
+    bool done = poly_try(p, nowhere, "a schedule", look_at_nodes, &l);
+    isl_space_free(l.symbols);
+    if (done && !l.wrong)
+        done = poly_try(p, nowhere, "the times of a schedule", look_at_map, &l);
+    if (!done || !l.small)
+        l.wrong = "times beyond what can be counted to";
+    return l.wrong;
+}
+
+/* ---- reading ---- */
+
 /* One region's schedule, from its marker to before the next. */
 static bool read_region(struct poly *p, const char *text, struct loc loc) {
     char *rest;
@@ -92,9 +190,14 @@ static bool read_region(struct poly *p, const char *text, struct loc loc) {
     loc.line = first;
     p->schedules.data[r] = isl_schedule_read_from_str(p->ctx, rest + 1);
     isl_ctx_reset_error(p->ctx);
-    if (!p->schedules.data[r])
+    if (!p->schedules.data[r]) {
         diag_error(p->diag, loc, "region %ld: isl cannot read this schedule", r);
-    return p->schedules.data[r] != NULL;
+        return false;
+    }
+    const char *wrong = wrong_with(p, p->schedules.data[r]);
+    if (wrong)
+        diag_error(p->diag, loc, "region %ld: the schedule has %s", r, wrong);
+    return !wrong;
 }
 
 bool poly_read_schedule(struct poly *p, const char *file, const char *text, size_t len) {

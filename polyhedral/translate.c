@@ -118,7 +118,10 @@ static const struct expr *expression(struct translate *t, __isl_take isl_ast_exp
         break;
     case isl_ast_expr_int: {
         isl_val *v = isl_ast_expr_int_get_val(e);
-        result = expr_index(t->plain->a->arena, isl_val_get_num_si(v));
+        long value = isl_val_get_num_si(v);
+        if (isl_val_cmp_si(v, value) != 0)
+            bug("isl's ast has a number beyond int64");
+        result = expr_index(t->plain->a->arena, value);
         isl_val_free(v);
         break;
     }
