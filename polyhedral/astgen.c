@@ -156,6 +156,15 @@ static void build_node(void *user) {
     isl_ast_build_free(build);
 }
 
+/* In the text's order an array needs room for all its elements. */
+static void forget_layouts(struct astgen *g, const struct poly_stmt *s) {
+    for (int k = 0; k < s->accesses.len; k++) {
+        struct array *a = &g->poly->loops->arrays.data[s->accesses.data[k].root];
+        g->again |= a->kind == ARRAY_TEMP && a->layout_rank > 0;
+        a->layout_rank = a->kind == ARRAY_TEMP ? 0 : a->layout_rank;
+    }
+}
+
 /* The statements of a schedule as they stand in the text, where isl gave up. */
 static void build_plain(struct astgen *g, struct ast_list *to, __isl_keep isl_schedule *part) {
     isl_union_set *domain = isl_schedule_get_domain(part);
@@ -164,6 +173,7 @@ static void build_plain(struct astgen *g, struct ast_list *to, __isl_keep isl_sc
         isl_set *mine = isl_union_set_extract_set(domain, isl_set_get_space(s->domain));
         if (s->region == g->region && isl_set_is_empty(mine) == isl_bool_false) {
             uint64_t macs = g->plain.a->macs; // counted already
+            forget_layouts(g, s);
             plain_stmt(&g->plain, to, s->stmt);
             g->plain.a->macs = macs;
             g->poly->figures.fallbacks++;
@@ -201,11 +211,13 @@ static void build_schedule(struct astgen *g, struct ast_list *to,
     leaf_free(&g->leaves);
 }
 
-/* The t of the repeats around a region are parameters of its ast. */
-static __isl_give isl_schedule *fix_repeats(struct astgen *g, const struct poly_stmt *first,
+/* The t of the repeats around a region are parameters of its ast: any at which some statement
+ * has instances. */
+static __isl_give isl_schedule *fix_repeats(struct astgen *g,
                                             __isl_take isl_schedule *schedule) {
     struct poly *p = g->poly;
     isl_union_set *fixed = isl_union_set_empty_ctx(p->ctx);
+    g->context = isl_set_free(g->context);
     for (int k = 0; k < p->stmts.len; k++) {
         const struct poly_stmt *s = p->stmts.data[k];
         if (s->region != g->region)
@@ -218,12 +230,11 @@ static __isl_give isl_schedule *fix_repeats(struct astgen *g, const struct poly_
             set = isl_set_set_dim_id(set, isl_dim_param, at, id);
             set = isl_set_equate(set, isl_dim_param, (int)at, isl_dim_set, d);
         }
-        if (s == first) {
-            isl_set_free(g->context);
-            g->context = isl_set_params(isl_set_copy(set));
-        }
+        isl_set *context = isl_set_params(isl_set_copy(set));
+        g->context = g->context ? isl_set_union(g->context, context) : context;
         fixed = isl_union_set_union(fixed, isl_union_set_from_set(set));
     }
+    g->context = isl_set_coalesce(g->context);
     return isl_schedule_intersect_domain(schedule, fixed);
 }
 
@@ -239,7 +250,7 @@ static void build_part(struct astgen *g, struct ast_list *to, const struct poly_
                        __isl_keep isl_schedule *part) {
     isl_schedule *schedule = isl_schedule_copy(part);
     if (first->num_repeats)
-        schedule = fix_repeats(g, first, schedule);
+        schedule = fix_repeats(g, schedule);
     build_schedule(g, to, schedule);
 }
 
@@ -274,14 +285,27 @@ static const struct stmt *build_run(void *user, struct ast_list *to, const struc
     return st;
 }
 
+static struct ast *build(struct astgen *g, struct intern *names) {
+    struct poly *p = g->poly;
+    plain_start(&g->plain, names, p->loops);
+    g->plain.reduce = instance_reduce;
+    g->plain.run = build_run;
+    g->plain.user = g;
+    g->outer = (struct translate){.plain = &g->plain, .instance = instance_build, .user = g};
+    instance_symbols(g, &g->outer);
+    plain_list(&g->plain, &g->plain.a->body, &p->loops->body);
+    return plain_end(&g->plain);
+}
+
 struct ast *ast_from_poly(struct poly *p, struct intern *names, bool strict) {
     struct astgen g = {.poly = p, .region = -1, .strict = strict};
-    plain_start(&g.plain, names, p->loops);
-    g.plain.reduce = instance_reduce;
-    g.plain.run = build_run;
-    g.plain.user = &g;
-    g.outer = (struct translate){.plain = &g.plain, .instance = instance_build, .user = &g};
-    instance_symbols(&g, &g.outer);
-    plain_list(&g.plain, &g.plain.a->body, &p->loops->body);
-    return plain_end(&g.plain);
+    struct poly_figures before = p->figures;
+    struct ast *a = build(&g, names);
+    while (g.again) { // layouts are gone that stores made before have
+        g = (struct astgen){.poly = p, .region = -1, .strict = strict};
+        p->figures = before;
+        ast_free(a);
+        a = build(&g, names);
+    }
+    return a;
 }

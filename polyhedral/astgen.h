@@ -13,6 +13,7 @@ struct astgen {
     struct translate outer; // of the region's ast
     int region;
     bool strict;
+    bool again;                   // layouts were given up: all is to be built anew
     isl_set *context;             // of the region: symbols, the t of the repeats around it
     struct poly_leaves leaves;    // of the nest
     const struct poly_leaf *leaf; // at hand
