@@ -190,9 +190,10 @@ static bool prove(struct make *x, __isl_keep isl_pw_aff_list *times) {
 /* The dimension that the last member of the band below the mark walks along, or -1. */
 static int last_dimension(const struct make *x) {
     isl_schedule_node *band = isl_schedule_node_get_child(x->node, 0);
+    bool is_band = isl_schedule_node_get_type(band) == isl_schedule_node_band;
+    isl_size n = is_band ? isl_schedule_node_band_n_member(band) : 0;
     int found = -1;
-    if (isl_schedule_node_get_type(band) == isl_schedule_node_band) {
-        isl_size n = isl_schedule_node_band_n_member(band);
+    if (n > 0) {
         isl_multi_union_pw_aff *all = isl_schedule_node_band_get_partial_schedule(band);
         isl_union_pw_aff *last = isl_multi_union_pw_aff_get_at(all, n - 1);
         isl_map *map = isl_map_from_union_map(isl_union_map_from_union_pw_aff(last));

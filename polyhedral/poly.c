@@ -10,14 +10,18 @@
 
 enum { QUOTA = 2000000 };
 
-bool poly_try(struct poly *p, struct loc loc, const char *what, void (*fn)(void *user),
-              void *user) {
+static enum isl_error run(struct poly *p, void (*fn)(void *user), void *user) {
     isl_ctx_reset_error(p->ctx);
     isl_ctx_reset_operations(p->ctx);
     isl_ctx_set_max_operations(p->ctx, QUOTA);
     fn(user);
     isl_ctx_set_max_operations(p->ctx, 0);
-    enum isl_error error = isl_ctx_last_error(p->ctx);
+    return isl_ctx_last_error(p->ctx);
+}
+
+bool poly_try(struct poly *p, struct loc loc, const char *what, void (*fn)(void *user),
+              void *user) {
+    enum isl_error error = run(p, fn, user);
     if (error == isl_error_none)
         return true;
     if (error != isl_error_quota)
@@ -27,6 +31,12 @@ bool poly_try(struct poly *p, struct loc loc, const char *what, void (*fn)(void 
     p->figures.quota_hits++;
     diag_remark(p->diag, REMARK_MISSED, loc, "%s: given up after %d operations", what, QUOTA);
     return false;
+}
+
+bool poly_try_read(struct poly *p, void (*fn)(void *user), void *user) {
+    bool done = run(p, fn, user) == isl_error_none;
+    isl_ctx_reset_error(p->ctx);
+    return done;
 }
 
 /* ---- messages ---- */

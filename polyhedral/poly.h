@@ -126,6 +126,8 @@ struct poly *poly_new(struct loops *l, struct diag *d);
  * error is a bug. */
 bool poly_try(struct poly *p, struct loc loc, const char *what, void (*fn)(void *user),
               void *user);
+/* The same for what a user wrote: false after any isl error, without a word. */
+bool poly_try_read(struct poly *p, void (*fn)(void *user), void *user);
 struct loc poly_loc(const struct poly_stmt *s);
 /* What messages call a statement: S3, topk, if, the end. */
 const char *poly_called(const struct poly_stmt *s);

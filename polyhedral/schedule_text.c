@@ -157,18 +157,24 @@ static void look_at_map(void *user) {
     isl_union_set_free(range);
 }
 
-/* What is wrong with a schedule that was read, before a word of it is believed; NULL: nothing.
- */
-static const char *wrong_with(struct poly *p, __isl_keep isl_schedule *schedule) {
-    struct loc nowhere = {0};
+static void align(void *user) {
+    struct look *l = user;
+    l->schedule = isl_schedule_align_params(l->schedule, isl_space_copy(l->symbols));
+}
+
+/* The schedule with all symbols as parameters, before a word of it is believed. NULL and
+ * *wrong, when something is. */
+static __isl_give isl_schedule *looked_at(struct poly *p, __isl_take isl_schedule *schedule,
+                                          const char **wrong) {
     struct look l = {p, schedule, poly_space(p, 0), NULL, true};
-    bool done = poly_try(p, nowhere, "a schedule", look_at_nodes, &l);
-    isl_space_free(l.symbols);
+    bool done = poly_try_read(p, look_at_nodes, &l);
     if (done && !l.wrong)
-        done = poly_try(p, nowhere, "the times of a schedule", look_at_map, &l);
-    if (!done || !l.small)
-        l.wrong = "times beyond what can be counted to";
-    return l.wrong;
+        done = poly_try_read(p, look_at_map, &l) && l.small && poly_try_read(p, align, &l);
+    isl_space_free(l.symbols);
+    if (!done)
+        l.wrong = "times that cannot be counted to";
+    *wrong = l.wrong;
+    return l.wrong ? isl_schedule_free(l.schedule) : l.schedule;
 }
 
 /* ---- reading ---- */
@@ -194,7 +200,8 @@ static bool read_region(struct poly *p, const char *text, struct loc loc) {
         diag_error(p->diag, loc, "region %ld: isl cannot read this schedule", r);
         return false;
     }
-    const char *wrong = wrong_with(p, p->schedules.data[r]);
+    const char *wrong;
+    p->schedules.data[r] = looked_at(p, p->schedules.data[r], &wrong);
     if (wrong)
         diag_error(p->diag, loc, "region %ld: the schedule has %s", r, wrong);
     return !wrong;

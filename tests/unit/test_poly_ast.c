@@ -304,6 +304,19 @@ END_TEST
     "        schedule: \"[{ S0[i] -> [(-i)] }]\"\n"                                            \
     "  - filter: \"{ S1[i] }\"\n"
 
+/* A tile above a band without members. */
+#define EMPTY_BAND                                                                             \
+    "loops \"one\" file \"one.onnx\"\n"                                                        \
+    "input a0: f32[4]\n"                                                                       \
+    "output a1: f32[4]\n"                                                                      \
+    "S0[i: 4]: a1[i] = a0[i] * 2.0\n"                                                          \
+    "schedule 0\n"                                                                             \
+    "domain: \"{ S0[i] : 0 <= i <= 3 }\"\n"                                                    \
+    "child:\n"                                                                                 \
+    "  mark: \"tile\"\n"                                                                       \
+    "  child:\n"                                                                               \
+    "    schedule: \"[] -> [{ S0[i] -> [(i)] }]\"\n"
+
 /* An index that is not affine: it is not known what must be kept. */
 #define PRODUCT                                                                                \
     "loops \"product\" file \"product.onnx\"\n"                                                \
@@ -452,7 +465,9 @@ static const struct {
      "t.poly:7: error: region 0: the schedule has a parameter that is no symbol"},
     {"a number beyond int64", TOGETHER, "S0[i] -> [(i)]",
      "S0[i] -> [(i + 99999999999999999999)]",
-     "t.poly:7: error: region 0: the schedule has times beyond"},
+     "t.poly:7: error: region 0: the schedule has times that cannot"},
+    {"no number", TOGETHER, "S0[i] -> [(i)]", "S0[i] -> [(i - (NaN) mod 5)]",
+     "t.poly:7: error: region 0: the schedule has times that cannot"},
     {"no schedule", FUSED,
      "domain: ", "remain: ", "t.poly:9: error: region 0: isl cannot read this schedule"},
     {"another region", FUSED, "schedule 0", "schedule 1",
@@ -482,7 +497,7 @@ END_TEST
 static const struct {
     const char *text;
     int tiles, fallbacks;
-} nests[] = {{NEST, 2, 0}, {LAST, 0, 0}, {UNROLLED, 0, 2}};
+} nests[] = {{NEST, 2, 0}, {EMPTY_BAND, 1, 0}, {LAST, 0, 0}, {UNROLLED, 0, 2}};
 
 /* The text of a nest that stores less than all reads back and gives the same as what is stored
  * whole. */
