@@ -8,6 +8,7 @@
  *   into writers   a statement that visits each element of an array once, as its only reader,
  *                  becomes the end of the statements that wrote it: bias, activation, residual,
  *                  requantisation after a contraction, a copy to the final place
+ *   apart          a reduction of which every reader sees one part becomes a statement for each
  *
  * One walk forward over the statements, each as long as something can be done about the array
  * it writes; repeated until nothing changes. */
@@ -488,6 +489,101 @@ static const char *into_writers(struct fuse *f, int root) {
     return NULL;
 }
 
+/* ---- apart ---- */
+
+/* The writer becomes its first piece, the others follow it. */
+static void replace_by_pieces(struct fuse *f, int writer, const struct stmt *pieces, int n) {
+    struct unit old = f->units.data[writer];
+    struct root *roots = arena_array(&f->scratch, struct root, f->l->arrays.len);
+    memcpy(roots, f->roots, (size_t)(f->l->arrays.len - n) * sizeof *roots);
+    f->roots = roots;
+    remove_number(roots[root_of(f, &old)].writers.data, &roots[root_of(f, &old)].writers.len,
+                  writer);
+    for (int k = n - 1; k >= 0; k--) {
+        int unit = k > 0 ? f->units.len : writer;
+        struct unit u = old;
+        roots[pieces[k].array].last_write = -1;
+        if (k > 0) {
+            u.s = arena_new(f->l->arena, struct stmt);
+            *u.s = *old.s;
+            u.s->next = old.s->next;
+            old.s->next = u.s;
+            old.list->last = old.list->last == old.s ? u.s : old.list->last;
+            memset(&u.reads, 0, sizeof u.reads);
+            memset(&u.nodes, 0, sizeof u.nodes);
+            merge_nodes(f, &u, &old);
+            vec_push(&f->scratch, &f->units, u);
+        }
+        set_content(u.s, &pieces[k]);
+        struct inliner in = inliner_of(f, &f->units.data[unit]);
+        inline_normalise(&in, u.s);
+        vec_push(&f->scratch, &roots[u.s->array].writers, unit);
+        note_reads(f, unit);
+    }
+}
+
+/* The readers of the whole as readers of its pieces; false when one cannot be. */
+static bool read_pieces(struct fuse *f, int root, struct stmt *const *copies, int n,
+                        struct stmt *drafts) {
+    const struct root *r = &f->roots[root];
+    bool ok = true;
+    for (int k = 0; k < r->readers.len && ok; k++) {
+        const struct unit *u = &f->units.data[r->readers.data[k]];
+        struct inliner in = inliner_of(f, u);
+        drafts[k] = *u->s;
+        ok = !inline_into_reader(&in, &drafts[k], root, copies, n);
+    }
+    return ok;
+}
+
+/* Is the array what one reduction writes, and each of its readers sees one part of? */
+static bool find_division(struct fuse *f, int root, struct division *d) {
+    const struct root *r = &f->roots[root];
+    const struct unit *w = &f->units.data[r->writers.data[0]];
+    struct cost c = cost_of(f->l, w->s);
+    struct inliner in = inliner_of(f, w);
+    struct stmt **readers = arena_array(&f->scratch, struct stmt *, r->readers.len);
+    for (int k = 0; k < r->readers.len; k++)
+        readers[k] = f->units.data[r->readers.data[k]].s;
+    return f->c->opt_level >= 2 && r->writers.len == 1 && c.reduces && !c.checks &&
+           !w->repeated && w->s->array == root &&
+           divide_find(&in, w->s, readers, r->readers.len, d);
+}
+
+/* A statement for each part that readers see; false when there are no such parts. */
+static bool divide(struct fuse *f, int root) {
+    int writer = f->roots[root].writers.data[0], num = f->roots[root].readers.len;
+    int *readers =
+        arena_copy(&f->scratch, f->roots[root].readers.data, (size_t)num * sizeof *readers);
+    struct stmt *drafts = arena_array(&f->scratch, struct stmt, num), *copies[DIVISION_PARTS];
+    struct stmt pieces[DIVISION_PARTS], *s = f->units.data[writer].s;
+    struct inliner in = inliner_of(f, &f->units.data[writer]);
+    int before = f->l->arrays.len;
+    struct division d;
+    if (!find_division(f, root, &d))
+        return false;
+    for (int k = 0; k < d.num; k++) {
+        pieces[k] = divide_writer(&in, s, &d, k);
+        copies[k] = arena_new(&f->scratch, struct stmt);
+        *copies[k] = divide_copy(&in, s, &pieces[k], &d, k);
+    }
+    if (!read_pieces(f, root, copies, d.num, drafts)) {
+        f->l->arrays.len = before;
+        return false;
+    }
+    diag_remark(f->c->diag, REMARK_PASSED, s->loc,
+                "%s becomes %d arrays: each reader sees a part of it",
+                f->l->arrays.data[root].name, d.num);
+    for (int k = 0; k < num; k++)
+        forget_reads(f, readers[k]);
+    replace_by_pieces(f, writer, pieces, d.num);
+    for (int k = 0; k < num; k++) {
+        *f->units.data[readers[k]].s = drafts[k];
+        note_reads(f, readers[k]);
+    }
+    return true;
+}
+
 /* ---- one array ---- */
 
 /* At -O1 only statements of one ONNX node become one. */
@@ -567,7 +663,7 @@ static const char *try_array(struct fuse *f, int root) {
     why = into_readers(f, root);
     if (why && once && !copies)
         why = into_writers(f, root);
-    return why;
+    return why && divide(f, root) ? NULL : why;
 }
 
 /* ---- all of them ---- */
@@ -575,11 +671,11 @@ static const char *try_array(struct fuse *f, int root) {
 static bool walk(struct fuse *f) {
     bool changed = false;
     for (int k = 0; k < f->units.len; k++) {
-        struct unit *u = &f->units.data[k];
-        while (!u->dead) {
-            struct root *r = &f->roots[root_of(f, u)];
-            r->why = try_array(f, root_of(f, u));
-            if (r->why)
+        while (!f->units.data[k].dead) { // units and roots may move
+            int root = root_of(f, &f->units.data[k]);
+            const char *why = try_array(f, root);
+            f->roots[root].why = why;
+            if (why)
                 break;
             changed = true;
         }

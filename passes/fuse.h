@@ -1,5 +1,6 @@
 /* Inside the pass fuse: index expressions under the ranges of their iterators (simplify.c),
- * substituting one statement into another (inline.c), what is left renumbered (compact.c).
+ * substituting one statement into another (inline.c), one statement as several (divide.c), what
+ * is left renumbered (compact.c).
  * fuse.c decides what is substituted. */
 #ifndef NNCC_PASSES_FUSE_H
 #define NNCC_PASSES_FUSE_H
@@ -88,6 +89,26 @@ const char *inline_into_reader(struct inliner *in, struct stmt *reader, int arra
  * iterators. Requires inline_is_bijective. NULL, or why not; then the writer is unchanged. */
 const char *inline_into_writer(struct inliner *in, struct stmt *writer,
                                const struct stmt *reader, int array);
+
+/* ---- divide.c ---- */
+
+enum { DIVISION_PARTS = 4 }; // at most
+
+/* Parts of an array that have no element in common, in order: lo … hi of one dimension. */
+struct division {
+    int dim, num;
+    int64_t lo[DIVISION_PARTS], hi[DIVISION_PARTS];
+};
+/* Does each reader see one part only of what the writer, which writes all of it, writes? Fills
+ * in at least two parts. */
+bool divide_find(struct inliner *in, const struct stmt *writer, struct stmt *const *readers,
+                 int num, struct division *d);
+/* The statement that computes one part, into a new array. */
+struct stmt divide_writer(struct inliner *in, const struct stmt *writer,
+                          const struct division *d, int part);
+/* What would write that part of the old array from the new one: for inline_into_reader. */
+struct stmt divide_copy(struct inliner *in, const struct stmt *writer, const struct stmt *piece,
+                        const struct division *d, int part);
 
 /* ---- cost.c ---- */
 

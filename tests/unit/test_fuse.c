@@ -52,9 +52,9 @@ static const struct {
         "S1[i,j: 4,6]: a5[i,j] = a4[i,j] * a4[i,j] @ \"square\"\n"
         "S2[i: 4]: a2[i] = reduce(add, [k: 6], a5[i,k]) / 6.0 @ \"mean\"\n"
         "S3[i,j: 4,6]: a3[i,j] = a4[i,j] * 0.5 @ \"half\"\n"},
-    /* Heads: a contraction writes them where they are wanted, slices and transposes are
-       composed. */
-    {2, "input a0: f32[1,3,4]\n"
+    /* Heads: contractions write them where they are wanted, slices and transposes are composed,
+       and what is not read is not computed. */
+    {3, "input a0: f32[1,3,4]\n"
         "input a1: f32[4,12]\n"
         "output a2: f32[1,2,3,3]\n"
         "temp a3: f32[1,3,12]\n"
@@ -74,6 +74,32 @@ static const struct {
         "S5[n,h,i,j: 1,2,3,3]: a11[n,h,i,j] = reduce(add, [d: 2], a8[0,h,i,d] * a10[0,h,d,j]) "
         "@ \"scores\"\n"
         "S6[n,h,i,j: 1,2,3,3]: a2[n,h,i,j] = a11[0,h,i,j] * 0.25 @ \"scale\"\n"},
+    /* Readers of parts of a contraction, of different size: a contraction for each, in which
+       the reader goes up. */
+    {2, "input a0: f32[4,6]\n"
+        "input a1: f32[6,12]\n"
+        "output a2: f32[4,3]\n"
+        "output a3: f32[5,4]\n"
+        "temp a4: f32[4,12]\n"
+        "S0[i,j: 4,12]: a4[i,j] = reduce(add, [k: 6], a0[i,k] * a1[k,j]) @ \"fc\"\n"
+        "S1[i,j: 4,3]: a2[i,j] = a4[i,j + 8] * 2.0 @ \"scale\"\n"
+        "S2[j,i: 5,4]: a3[j,i] = a4[i,j] @ \"transpose\"\n"},
+    /* Not when the parts have elements in common. */
+    {3, "input a0: f32[4,6]\n"
+        "input a1: f32[6,12]\n"
+        "output a2: f32[4,6]\n"
+        "output a3: f32[4,7]\n"
+        "temp a4: f32[4,12]\n"
+        "S0[i,j: 4,12]: a4[i,j] = reduce(add, [k: 6], a0[i,k] * a1[k,j]) @ \"fc\"\n"
+        "S1[i,j: 4,6]: a2[i,j] = a4[i,j] * 2.0 @ \"half\"\n"
+        "S2[i,j: 4,7]: a3[i,j] = a4[i,j + 5] * 3.0 @ \"more\"\n"},
+    /* One reader of both parts keeps them together. */
+    {2, "input a0: f32[4,6]\n"
+        "input a1: f32[6,12]\n"
+        "output a2: f32[4,6]\n"
+        "temp a3: f32[4,12]\n"
+        "S0[i,j: 4,12]: a3[i,j] = reduce(add, [k: 6], a0[i,k] * a1[k,j]) @ \"fc\"\n"
+        "S1[i,j: 4,6]: a2[i,j] = a3[i,j] * a3[i,j + 6] @ \"gate\"\n"},
     /* A merged dimension in a reduction is split; the order of the sum stays. */
     {2, "input a0: f32[3,2,4]\n"
         "input a1: f32[8,5]\n"
