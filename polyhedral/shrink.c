@@ -210,7 +210,7 @@ __isl_give isl_set *shrink_range(const struct poly *p, const struct poly_stmt *s
         intersect(&s, r->bounds, r->num_bounds);
         r->num_bounds = 0;
     }
-    while (take_guard(&s, s.body))
+    while (!expr_has_check(s.body) && take_guard(&s, s.body)) // a check is made at every point
         ;
     r->body = s.body;
     return s.found ? s.range : isl_set_free(s.range);
