@@ -15,6 +15,7 @@ enum {
     PER_LOOP = 12,     // iterator, limit, what is hoisted
     FREE_POINTERS = 3, // pointers and loads that fit into registers
     FREE_ARGS = 4,     // passed in registers
+    REGISTERS = 16,    // of a machine with few, for what is computed
     DESCRIPTOR = 16,   // of the function that calls the run function
     ROUTINE = 128,     // of runtime/
 };
@@ -105,14 +106,14 @@ static int most_addresses(const struct ast *a) {
 
 /* ---- frames ---- */
 
-/* Accumulators that stay in memory lie there as arrays, and compilers that make vectors of them
- * spill up to half as much again; the other scalars spill as loads do. */
+/* Accumulators that stay in memory lie there as arrays, and compilers that make vectors of more
+ * than registers hold spill up to half as much again; the other scalars are as wide. */
 void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int scalars) {
     struct frame *f = &em->fn.frame;
     int64_t element = dtype_info(t)->bits < 8 ? 1 : dtype_info(t)->bits / 8;
-    int64_t bytes = accumulators * element * 3 / 2;
+    int64_t spilled = accumulators > REGISTERS ? accumulators / 2 : 0;
+    int64_t bytes = (accumulators + spilled + scalars) * element;
     f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
-    f->loads = scalars > f->loads ? scalars : f->loads;
 }
 
 static int64_t beyond(int n, int free) {
