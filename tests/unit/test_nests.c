@@ -5,36 +5,10 @@
 #include "polyhedral/polyhedral.h"
 #include "tests/nests/compare.h"
 #include "tests/nests/small.h"
+#include "tests/unit/poly_bench.h"
 
 #include <check.h>
 #include <stdlib.h>
-
-struct bench {
-    struct arena arena;
-    struct intern names;
-    struct str messages;
-    struct diag diag;
-    struct compile compile;
-};
-
-static void bench_start(struct bench *b) {
-    *b = (struct bench){.names = {.arena = NULL}};
-    b->names.arena = &b->arena;
-    b->diag.sink = &b->messages;
-    b->compile = (struct compile){.diag = &b->diag, .names = &b->names, .opt_level = 2};
-}
-
-static void bench_end(struct bench *b) {
-    str_free(&b->messages);
-    intern_free(&b->names);
-    arena_free(&b->arena);
-}
-
-static struct loops *read_loops(struct bench *b, const char *text, size_t len) {
-    struct loops *l = loops_read("t.loops", text, len, &b->names, NULL, &b->diag);
-    ck_assert_msg(l && loops_check(l, &b->diag), "%s\n%s", str_cstr(&b->messages), text);
-    return l;
-}
 
 /* The text of an ast with the first `from` inside its first nest replaced. */
 static char *replaced(struct bench *b, const char *text, const char *from, const char *to) {

@@ -3,36 +3,10 @@
 #include "frontend/frontend.h"
 #include "passes/passes.h"
 #include "polyhedral/polyhedral.h"
+#include "tests/unit/poly_bench.h"
 #include "tests/unit/poly_run.h"
 
 #include <glob.h>
-
-struct bench {
-    struct arena arena;
-    struct intern names;
-    struct str messages;
-    struct diag diag;
-    struct compile compile;
-};
-
-static void bench_start(struct bench *b) {
-    *b = (struct bench){.names = {.arena = NULL}};
-    b->names.arena = &b->arena;
-    b->diag.sink = &b->messages;
-    b->compile = (struct compile){.diag = &b->diag, .names = &b->names, .opt_level = 2};
-}
-
-static void bench_end(struct bench *b) {
-    str_free(&b->messages);
-    intern_free(&b->names);
-    arena_free(&b->arena);
-}
-
-static struct loops *read_loops(struct bench *b, const char *text, size_t len) {
-    struct loops *l = loops_read("t.loops", text, len, &b->names, NULL, &b->diag);
-    ck_assert_msg(l && loops_check(l, &b->diag), "%s\n%s", str_cstr(&b->messages), text);
-    return l;
-}
 
 /* Import and proofs of a program that is right. */
 static struct poly *prove(struct bench *b, struct loops *l) {
