@@ -184,13 +184,6 @@ static void check_call(struct verifier *v, const struct ast_node *n) {
         check_error(&v->c, "no routine of this name takes these operands");
 }
 
-static const struct expr *find_reduce(const struct expr *e) {
-    const struct expr *r = e->kind == EXPR_REDUCE ? e : NULL;
-    for (int k = 0; k < e->n && !r; k++)
-        r = find_reduce(e->arg[k]);
-    return r;
-}
-
 /* An iterator with role red or dot4 is one of the reduce, with its count as extent. */
 static void check_tile_red(struct verifier *v, const struct tile_iter *it,
                            const struct expr *reduce) {
@@ -202,7 +195,7 @@ static void check_tile_red(struct verifier *v, const struct tile_iter *it,
 }
 
 static void check_tile(struct verifier *v, const struct ast_node *n) {
-    const struct expr *reduce = find_reduce(n->value);
+    const struct expr *reduce = expr_find(n->value, EXPR_REDUCE);
     int red = 0;
     for (int i = 0; i < n->num_tile; i++) {
         const struct tile_iter *it = &n->tile[i];

@@ -156,6 +156,22 @@ bool expr_has_check(const struct expr *e) {
     return false;
 }
 
+const struct expr *expr_find(const struct expr *e, enum expr_kind kind) {
+    const struct expr *found = e->kind == kind ? e : NULL;
+    for (int k = 0; k < e->n && !found; k++)
+        found = expr_find(e->arg[k], kind);
+    return found;
+}
+
+bool expr_mentions(const struct expr *e, const char *name) {
+    bool found = e->kind == EXPR_VAR && strcmp(e->name, name) == 0;
+    for (int k = 0; k < e->n && !found; k++)
+        found = expr_mentions(e->arg[k], name);
+    for (int k = 0; k < e->num_iters && !found; k++)
+        found = expr_mentions(e->iters[k].extent, name);
+    return found;
+}
+
 /* ---- folding constants ---- */
 
 /* Index sums and products beyond int64 and divisions by 0 or less are left as they are. */

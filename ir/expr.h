@@ -130,6 +130,11 @@ bool expr_equal(const struct expr *a,
 /* Whether some node of e is a check: then e may end the run with an error, and is not dropped.
  */
 bool expr_has_check(const struct expr *e);
+/* The first node of this kind, e itself or one in its arguments, outermost first; NULL: none.
+ */
+const struct expr *expr_find(const struct expr *e, enum expr_kind kind);
+/* Does a variable of this name stand in e, extents of a reduce included? */
+bool expr_mentions(const struct expr *e, const char *name);
 /* Range of an index expression when every variable lies in its range: false when unknown or
  * beyond int64. `range` gives a variable's range (inclusive), false when unknown. */
 bool expr_range(const struct expr *e,

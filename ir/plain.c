@@ -246,13 +246,6 @@ const struct expr *plain_reduce(struct plain *n, const struct expr *e) {
     return find_reduce(n, e);
 }
 
-static bool has_load(const struct expr *e) {
-    bool found = e->kind == EXPR_LOAD;
-    for (int k = 0; k < e->n && !found; k++)
-        found = has_load(e->arg[k]);
-    return found;
-}
-
 static uint64_t instances_of(const struct plain *n, const struct iter *iters, int num) {
     uint64_t product = 1;
     for (int i = 0; i < num; i++) {
@@ -271,8 +264,8 @@ void plain_count(struct plain *n, const struct stmt *s) {
     const struct expr *body = reduce->arg[0];
     while (body->kind == EXPR_GUARD || body->kind == EXPR_CAST)
         body = body->arg[0];
-    if (body->kind != EXPR_FUNC || body->func != FUNC_MUL || !has_load(body->arg[0]) ||
-        !has_load(body->arg[1]))
+    if (body->kind != EXPR_FUNC || body->func != FUNC_MUL ||
+        !expr_find(body->arg[0], EXPR_LOAD) || !expr_find(body->arg[1], EXPR_LOAD))
         return;
     uint64_t macs;
     if (__builtin_mul_overflow(instances_of(n, s->iters, s->num_iters), n->instances, &macs) ||

@@ -390,13 +390,6 @@ static struct ast_list loop_around(struct planner *p, struct loc loc, struct ite
     return (struct ast_list){loop, loop};
 }
 
-static const struct expr *find_reduce(const struct expr *e) {
-    const struct expr *r = e->kind == EXPR_REDUCE ? e : NULL;
-    for (int k = 0; k < e->n && !r; k++)
-        r = find_reduce(e->arg[k]);
-    return r;
-}
-
 static const struct expr *accumulator_for(void *user, const struct expr *e) {
     return e->kind == EXPR_REDUCE ? user : e;
 }
@@ -406,7 +399,7 @@ static struct ast_list written_out_point(struct planner *p, const struct ast_nod
     struct ast_node *store = arena_copy(p->arena, n, sizeof *n);
     store->kind = AST_STORE;
     store->next = NULL;
-    const struct expr *reduce = find_reduce(n->value);
+    const struct expr *reduce = expr_find(n->value, EXPR_REDUCE);
     if (!reduce)
         return (struct ast_list){store, store};
     static const char name[] = "acc"; // longer than any name of the ast
@@ -450,15 +443,6 @@ static const struct ast_node *only_statement(struct planner *p, const struct ast
     return n->kind == AST_TILE ? written_out(p, n) : n;
 }
 
-static bool mentions(const struct expr *e, const char *name) {
-    bool found = e->kind == EXPR_VAR && strcmp(e->name, name) == 0;
-    for (int k = 0; k < e->n && !found; k++)
-        found = mentions(e->arg[k], name);
-    for (int k = 0; k < e->num_iters && !found; k++)
-        found = mentions(e->iters[k].extent, name);
-    return found;
-}
-
 /* Perfectly nested loops from n on whose bounds do not depend on each other; their number, 0
  * when n itself has a condition. */
 static int collect_chain(struct planner *p, const struct ast_node *n,
@@ -466,7 +450,7 @@ static int collect_chain(struct planner *p, const struct ast_node *n,
     int num = 0;
     while (n && n->kind == AST_FOR && !n->cond && num < MAX_CHAIN) {
         for (int i = 0; i < num; i++)
-            if (mentions(n->lo, chain[i]->name) || mentions(n->hi, chain[i]->name))
+            if (expr_mentions(n->lo, chain[i]->name) || expr_mentions(n->hi, chain[i]->name))
                 return num;
         chain[num++] = n;
         n = only_statement(p, n);
@@ -554,7 +538,7 @@ static bool accumulates(const struct ast_node *n) {
     return n->kind == AST_SET && v->kind == EXPR_FUNC &&
            func_info(v->func)->rule != RULE_SELECT && v->n == 2 &&
            v->arg[0]->dtype == v->dtype && v->arg[0]->kind == EXPR_VAR &&
-           strcmp(v->arg[0]->name, n->name) == 0 && !mentions(v->arg[1], n->name);
+           strcmp(v->arg[0]->name, n->name) == 0 && !expr_mentions(v->arg[1], n->name);
 }
 
 static struct step *try_fold(struct planner *p, const struct ast_node *n) {

@@ -9,24 +9,10 @@ struct costing {
     struct cost cost;
 };
 
-static bool has_load(const struct expr *e) {
-    bool found = e->kind == EXPR_LOAD;
-    for (int k = 0; k < e->n && !found; k++)
-        found = has_load(e->arg[k]);
-    return found;
-}
-
-bool expr_has_reduce(const struct expr *e) {
-    bool found = e->kind == EXPR_REDUCE;
-    for (int k = 0; k < e->n && !found; k++)
-        found = expr_has_reduce(e->arg[k]);
-    return found;
-}
-
 static void add_load(struct costing *c, const struct expr *e) {
     int root = loops_root(c->l, e->array);
     for (int k = 0; k < e->n; k++)
-        c->cost.gathers = c->cost.gathers || has_load(e->arg[k]);
+        c->cost.gathers = c->cost.gathers || expr_find(e->arg[k], EXPR_LOAD) != NULL;
     c->cost.large += c->l->arrays.data[root].kind != ARRAY_CONST &&
                      (double)loops_elements(c->l, root) >= c->cost.elements;
 }
@@ -135,13 +121,6 @@ struct reads reads_of(const struct loops *l, const struct stmt *s, int root, boo
 
 enum { SOME_READS = 8 }; // of each element, or elements of a row, that are worth a copy
 
-static bool mentions(const struct expr *e, const char *name) {
-    bool found = e->kind == EXPR_VAR && e->name == name;
-    for (int k = 0; k < e->n && !found; k++)
-        found = mentions(e->arg[k], name);
-    return found;
-}
-
 struct row_walk {
     const struct loops *l;
     const struct stmt *s;
@@ -154,7 +133,7 @@ static void find_row_walk(void *user, const struct expr *e) {
     if (e->kind != EXPR_LOAD || e->n == 0 || loops_root(w->l, e->array) != w->root)
         return;
     for (int k = 0; k < w->s->num_iters; k++)
-        w->found = w->found || (mentions(e->arg[e->n - 1], w->s->iters[k].name) &&
+        w->found = w->found || (expr_mentions(e->arg[e->n - 1], w->s->iters[k].name) &&
                                 loops_extent(w->l, w->s->iters[k].extent) >= SOME_READS);
 }
 
@@ -166,7 +145,7 @@ bool cost_transposes(const struct loops *l, const struct stmt *s) {
     if (e->kind != EXPR_LOAD || e->n == 0 || rank == 0)
         return false;
     const struct expr *last = s->index[rank - 1];
-    return last->kind == EXPR_VAR && !mentions(e->arg[e->n - 1], last->name);
+    return last->kind == EXPR_VAR && !expr_mentions(e->arg[e->n - 1], last->name);
 }
 
 bool cost_walks_rows(const struct loops *l, const struct stmt *s, int root, double elements) {

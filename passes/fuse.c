@@ -366,7 +366,7 @@ static struct stmt **writers_of(struct fuse *f, const struct root *r) {
 static void replace_reader(struct fuse *f, int unit, const struct stmt *by,
                            const struct root *r) {
     struct unit *u = &f->units.data[unit], old = *u;
-    bool reduces = expr_has_reduce(u->s->rhs);
+    bool reduces = expr_find(u->s->rhs, EXPR_REDUCE) != NULL;
     *u->s = *by;
     memset(&u->nodes, 0, sizeof u->nodes);
     if (reduces)
@@ -406,7 +406,7 @@ static const char *writer_refuses(struct fuse *f, int writer, int reader, bool *
     int root = root_of(f, w);
     struct cost c = cost_of(f->l, w->s);
     struct reads reads = reads_of(f->l, u->s, root, true);
-    if (c.reduces && expr_has_reduce(u->s->rhs))
+    if (c.reduces && expr_find(u->s->rhs, EXPR_REDUCE) != NULL)
         return "both are reductions";
     if (c.checks && reads.conditional)
         return "an index that is checked would not be";
@@ -456,7 +456,8 @@ static void replace_writer(struct fuse *f, int unit, const struct stmt *by,
 /* Those with a reduce first: that is what the statement does. */
 static void name_writer(struct fuse *f, struct unit *w, const struct unit *reader) {
     struct unit old = *w;
-    bool reader_first = !expr_has_reduce(w->s->rhs) && expr_has_reduce(reader->s->rhs);
+    bool reader_first =
+        !expr_find(w->s->rhs, EXPR_REDUCE) && expr_find(reader->s->rhs, EXPR_REDUCE) != NULL;
     memset(&w->nodes, 0, sizeof w->nodes);
     merge_nodes(f, w, reader_first ? reader : &old);
     merge_nodes(f, w, reader_first ? &old : reader);

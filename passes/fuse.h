@@ -124,7 +124,6 @@ struct cost {
 struct cost cost_of(const struct loops *l, const struct stmt *s);
 /* Does it only move elements? */
 bool cost_is_free(const struct cost *c);
-bool expr_has_reduce(const struct expr *e);
 
 /* How a statement reads an array. */
 struct reads {

@@ -61,13 +61,6 @@ static void simplify_stmt(struct inliner *in, struct stmt *s) {
     s->rhs = scope_simplify(&scope, s->rhs);
 }
 
-static const struct expr *find_reduce(const struct expr *e) {
-    const struct expr *found = e->kind == EXPR_REDUCE ? e : NULL;
-    for (int k = 0; k < e->n && !found; k++)
-        found = find_reduce(e->arg[k]);
-    return found;
-}
-
 /* Iterators without those of one iteration, which go into `c` as 0. */
 static struct iter *drop_units(struct change *c, const struct iter *iters, int *num,
                                bool keep) {
@@ -88,7 +81,7 @@ static struct iter *drop_units(struct change *c, const struct iter *iters, int *
 }
 
 void inline_normalise(struct inliner *in, struct stmt *s) {
-    const struct expr *reduce = find_reduce(s->rhs);
+    const struct expr *reduce = expr_find(s->rhs, EXPR_REDUCE);
     int most = s->num_iters + (reduce ? reduce->num_iters : 0);
     struct change c = {.in = in,
                        .names = arena_array(in->scratch, const char *, most),
@@ -183,7 +176,7 @@ static void split_iter(struct inliner *in, struct stmt *s, const struct scope *s
     value = expr_2(a, FUNC_ADD, value, expr_var(a, DTYPE_INDEX, low));
     struct change c = {.in = in, .names = &name, .values = &value, .num = 1};
     const struct iter *iters = split_iters(a, s->iters, s->num_iters, split, low);
-    const struct expr *reduce = find_reduce(s->rhs);
+    const struct expr *reduce = expr_find(s->rhs, EXPR_REDUCE);
     if (iters) {
         s->iters = iters;
         s->num_iters++;
@@ -234,7 +227,7 @@ static const char *accept(struct inliner *in, struct stmt *s, struct stmt *draft
         return "the expression would become too large";
     if (settle(in, draft) > divisions)
         return "indices would need divisions";
-    const struct expr *reduce = find_reduce(draft->rhs);
+    const struct expr *reduce = expr_find(draft->rhs, EXPR_REDUCE);
     if (draft->num_iters > MAX_ITERS || (reduce && reduce->num_iters > MAX_ITERS))
         return "too many iterators";
     *s = *draft;
@@ -353,7 +346,7 @@ static const struct expr *change_reader(void *user, const struct expr *e) {
 
 /* The iterators of s's reduce that the writer uses as well get other names. */
 static void rename_reduce(struct inliner *in, struct stmt *s, const struct stmt *writer) {
-    const struct expr *reduce = find_reduce(s->rhs);
+    const struct expr *reduce = expr_find(s->rhs, EXPR_REDUCE);
     if (!reduce)
         return;
     struct scope scope = scope_of(in, s);

@@ -19,13 +19,6 @@ struct nest {
     bool by_data;  // where an element is read from is itself read
 };
 
-static bool has_load(const struct expr *e) {
-    bool found = e->kind == EXPR_LOAD;
-    for (int k = 0; k < e->n && !found; k++)
-        found = has_load(e->arg[k]);
-    return found;
-}
-
 /* The load of a value that is an element or a guarded one; NULL when it is anything else. */
 static const struct expr *moved_element(const struct expr *value) {
     while (value->kind == EXPR_GUARD)
@@ -41,7 +34,7 @@ static void add_store(struct nest *n, const struct ast_node *store) {
         return;
     n->from = load->array;
     n->to = store->buffer;
-    n->by_data = has_load(load->arg[0]);
+    n->by_data = expr_find(load->arg[0], EXPR_LOAD) != NULL;
 }
 
 static void add_list(struct nest *n, const struct ast_list *list) {

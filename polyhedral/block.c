@@ -46,23 +46,13 @@ struct chooser {
 
 /* ---- the dimensions ---- */
 
-struct mention {
-    const char *name;
-    bool found;
-};
-
-static void find_name(void *user, const struct expr *e) {
-    struct mention *m = user;
-    m->found |= e->kind == EXPR_VAR && strcmp(e->name, m->name) == 0;
-}
-
 static bool is_guarded(const struct expr *e, const char *name) {
-    struct mention m = {name, false};
+    bool found = false;
     for (int k = 2; k < e->n && e->kind == EXPR_GUARD; k++)
-        expr_walk(e->arg[k], find_name, &m);
-    for (int k = 0; k < e->n && !m.found; k++)
-        m.found = is_guarded(e->arg[k], name);
-    return m.found;
+        found |= expr_mentions(e->arg[k], name);
+    for (int k = 0; k < e->n && !found; k++)
+        found = is_guarded(e->arg[k], name);
+    return found;
 }
 
 static void look_at_access(const struct chooser *c, const struct poly_access *a, int d) {
@@ -278,20 +268,6 @@ static void find_border(void *user) {
 
 /* ---- all of it ---- */
 
-static const struct expr *find_reduce(const struct expr *e) {
-    const struct expr *found = e->kind == EXPR_REDUCE ? e : NULL;
-    for (int k = 0; k < e->n && !found; k++)
-        found = find_reduce(e->arg[k]);
-    return found;
-}
-
-static bool has_guard(const struct expr *e) {
-    bool found = e->kind == EXPR_GUARD;
-    for (int k = 0; k < e->n && !found; k++)
-        found = has_guard(e->arg[k]);
-    return found;
-}
-
 /* The last dimension that may be cut: the innermost loop. */
 static int last_dimension(const struct chooser *c) {
     int d = c->s->num_dims - 1;
@@ -341,12 +317,12 @@ static void cut_vec(struct chooser *c, const struct border *b, int64_t block) {
 void block_choose(struct poly *p, const struct poly_stmt *s, const bool *taken,
                   struct poly_blocking *out) {
     struct chooser c = {.poly = p, .s = s, .taken = taken, .strict = p->strict, .out = out};
-    c.reduce = find_reduce(s->stmt->rhs);
+    c.reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
     out->vec = -1;
     look_at_dimensions(&c);
     if (c.reduce && !is_short(c.reduce))
         choose_dimensions(&c);
-    bool guards = has_guard(s->stmt->rhs), blocks = out->vec >= 0;
+    bool guards = expr_find(s->stmt->rhs, EXPR_GUARD) != NULL, blocks = out->vec >= 0;
     if (!blocks && guards)
         out->vec = last_dimension(&c);
     struct border b = {.c = &c, .dim = out->vec};

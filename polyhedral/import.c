@@ -34,13 +34,6 @@ struct builder {
 
 /* ---- dimensions ---- */
 
-static const struct expr *find_reduce(const struct expr *e) {
-    const struct expr *found = e->kind == EXPR_REDUCE ? e : NULL;
-    for (int k = 0; k < e->n && !found; k++)
-        found = find_reduce(e->arg[k]);
-    return found;
-}
-
 static struct affine affine_of(const struct builder *b) {
     return (struct affine){b->poly, b->names.data, b->names.len, b->first_value,
                            b->values.data};
@@ -72,7 +65,7 @@ static void find_dimensions(struct builder *b) {
     const struct stmt *st = s->stmt;
     bool own = s->role == POLY_COMPUTE || s->role == POLY_REQUIRE;
     const struct expr *rhs = st && s->role != POLY_CALL ? st->rhs : NULL;
-    const struct expr *reduce = rhs ? find_reduce(rhs) : NULL;
+    const struct expr *reduce = rhs ? expr_find(rhs, EXPR_REDUCE) : NULL;
     int n = s->num_repeats + (own ? st->num_iters : 0);
     int all = n + (reduce ? reduce->num_iters : 0);
     const struct iter **iters = arena_array(&b->poly->arena, const struct iter *, all), **at;

@@ -8,13 +8,6 @@
 
 /* ---- guards ---- */
 
-static bool has_guard(const struct expr *e) {
-    bool found = e->kind == EXPR_GUARD;
-    for (int k = 0; k < e->n && !found; k++)
-        found = has_guard(e->arg[k]);
-    return found;
-}
-
 /* A statement's right-hand side for the instances of a leaf. */
 struct settling {
     struct astgen *gen;
@@ -49,8 +42,8 @@ static void settle(void *user) {
 /* rhs without the tests that need not be made at the leaf. */
 static const struct expr *settled(struct astgen *g, const struct expr *rhs) {
     struct settling x = {.gen = g, .rhs = rhs};
-    bool done =
-        !has_guard(rhs) || poly_try(g->poly, g->plain.loc, "which guards hold", settle, &x);
+    bool done = !expr_find(rhs, EXPR_GUARD) ||
+                poly_try(g->poly, g->plain.loc, "which guards hold", settle, &x);
     isl_set_free(x.range);
     return done ? x.rhs : rhs;
 }
@@ -165,7 +158,7 @@ static bool find_range(struct astgen *g, const struct expr *reduce, bool tiled,
                                          .strict = g->strict,
                                          .tiled = tiled,
                                          .arena = &n->scratch};
-    if (!has_guard(reduce->arg[0]) && n->bounds.len == 0) {
+    if (!expr_find(reduce->arg[0], EXPR_GUARD) && n->bounds.len == 0) {
         x->uniform = true;
         return true;
     }
@@ -232,7 +225,6 @@ bool instance_reduce(void *user, struct ast_list *list, const struct expr *reduc
 /* A tile statement while it is built. */
 struct tile_build {
     struct astgen *gen;
-    const struct stmt *stmt;
     const struct expr *const *args; // the first instance
     vec(struct tile_iter) iters;
 };
@@ -319,7 +311,7 @@ static const struct expr *tile_reduce(struct tile_build *x, const struct expr *r
 static bool build_tile(struct astgen *g, struct ast_list *list, const struct stmt *s,
                        const struct expr *const *args) {
     struct plain *n = &g->plain;
-    struct tile_build x = {.gen = g, .stmt = s, .args = args};
+    struct tile_build x = {.gen = g, .args = args};
     if (expr_has_check(s->rhs))
         return false;
     add_tile_iters(&x);

@@ -16,13 +16,6 @@ enum { SHARED_BLOCK = 4 }; // chains of additions hide each other's latency
 
 /* ---- what a statement does ---- */
 
-static const struct expr *find_reduce(const struct expr *e) {
-    const struct expr *found = e->kind == EXPR_REDUCE ? e : NULL;
-    for (int k = 0; k < e->n && !found; k++)
-        found = find_reduce(e->arg[k]);
-    return found;
-}
-
 static int64_t extent_of(const struct poly_stmt *s, int d) {
     int64_t extent;
     return expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent) ? extent : -1;
@@ -35,7 +28,7 @@ static bool moves(const struct poly *p, const struct poly_access *a, const char 
 
 /* Does some operand of its reduce stay the same along an iterator? */
 static bool is_contraction(const struct poly *p, const struct poly_stmt *s) {
-    const struct expr *reduce = find_reduce(s->stmt->rhs);
+    const struct expr *reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
     bool found = false;
     for (int k = 0; k < s->accesses.len && reduce && !found; k++) {
         const struct poly_access *a = &s->accesses.data[k];
@@ -51,7 +44,7 @@ static bool is_contraction(const struct poly *p, const struct poly_stmt *s) {
 /* Along which of its loops memory is walked: most accesses move to the next element. NULL: it
  * has one loop only. */
 static const char *walk_of(const struct poly *p, const struct poly_stmt *s) {
-    const struct expr *reduce = find_reduce(s->stmt->rhs);
+    const struct expr *reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
     int own = s->num_dims - s->num_repeats, most = 0;
     int all = own + (reduce ? reduce->num_iters : 0);
     const char *best = NULL;
@@ -284,7 +277,7 @@ static void cut_loop(struct open *o) {
     int64_t extent = -1;
     for (int k = 0; k < o->stmts.len && o->stmts.len > 1; k++) {
         const struct poly_stmt *s = o->poly->stmts.data[o->stmts.data[k]];
-        reduces |= find_reduce(s->stmt->rhs) != NULL;
+        reduces |= expr_find(s->stmt->rhs, EXPR_REDUCE) != NULL;
         extent = extent_of(s, o->dim.data[k][o->band - 1]);
     }
     o->num_pieces = reduces && extent > 1 ? block_cut(0, extent, SHARED_BLOCK, o->pieces) : 0;

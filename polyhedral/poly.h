@@ -270,8 +270,6 @@ const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *
 const struct poly_stmt *schedule_find(const struct poly *p, int region, const char *name);
 /* The parts of a region's schedule are no longer its own. */
 void schedule_drop_parts(struct poly *p, int region);
-/* The instances of a region. */
-__isl_give isl_union_set *schedule_domain(const struct poly *p, int region);
 
 /* ---- shrink.c ---- */
 

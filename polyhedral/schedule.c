@@ -24,15 +24,6 @@ const struct poly_stmt *schedule_find(const struct poly *p, int region, const ch
     return NULL;
 }
 
-__isl_give isl_union_set *schedule_domain(const struct poly *p, int region) {
-    isl_union_set *all = isl_union_set_empty_ctx(p->ctx);
-    for (int k = 0; k < p->stmts.len; k++)
-        if (p->stmts.data[k]->region == region)
-            all = isl_union_set_union(
-                all, isl_union_set_from_set(isl_set_copy(p->stmts.data[k]->domain)));
-    return all;
-}
-
 /* ---- bands ---- */
 
 /* Dimension d of s as a function on its domain. */
