@@ -1,0 +1,96 @@
+/* Primitives: what a tile does with a vector, and how each target spells it.
+ *
+ * The vectors of one target have all the same size, target->vector_bytes; a mask says something
+ * of each lane. Rows of codegen/targets/<name>.def give the C of a primitive for one element
+ * type; scalar.def gives the meaning of each. A primitive without a row for a target and type
+ * is not there: prim_has says so before anything is printed, and the tile is printed another
+ * way.
+ */
+#ifndef NNCC_CODEGEN_PRIM_H
+#define NNCC_CODEGEN_PRIM_H
+
+#include "ir/base.h"
+#include "ir/dtype.h"
+#include "ir/expr.h"
+#include "ir/target.h"
+
+/* p: C expression of a pointer to elements, aligned for one element; v w x: vectors; m n:
+ * masks; s: a scalar; k: an integer constant expression, printed. */
+enum prim {
+    PRIM_LOAD,       // (p) -> v: v[i] = p[i]
+    PRIM_STORE,      // (p, v): a statement without its semicolon
+    PRIM_LOAD_SOME,  // (p, m) -> v: p[i] where m, else 0; touches no other memory
+    PRIM_STORE_SOME, // (p, m, v)
+    PRIM_GATHER,     // (p, k) -> v: v[i] = p[i * k]
+    PRIM_SPLAT,      // (s) -> v: all lanes
+    PRIM_ZERO,       // () -> v
+    PRIM_FIRST,      // (k) -> m: the first k lanes, 0 < k < lanes
+    PRIM_ADD,
+    PRIM_SUB,
+    PRIM_MUL,
+    PRIM_DIV,
+    PRIM_FMA,  // (v, w, x) -> v * w + x, rounded once
+    PRIM_FNMA, // (v, w, x) -> x - v * w, rounded once
+    PRIM_MIN,  // v < w ? v : w, as FUNC_MIN does with a NaN
+    PRIM_MAX,
+    PRIM_NEG,
+    PRIM_ABS,
+    PRIM_SQRT,
+    PRIM_FLOOR,
+    PRIM_CEIL,
+    PRIM_TRUNC,
+    PRIM_ROUND, // to even
+    PRIM_LT,    // (v, w) -> m, and so on: false with a NaN, NE true
+    PRIM_LE,
+    PRIM_GT,
+    PRIM_GE,
+    PRIM_EQ,
+    PRIM_NE,
+    PRIM_AND, // (m, n) -> m
+    PRIM_OR,
+    PRIM_NOT,
+    PRIM_SELECT, // (m, v, w): v where m, else w
+    PRIM_LDEXP,  // (v, w) -> v * 2^w for integral -126 <= w <= 127
+    PRIM_LOGB,   // (v) -> the exponent of a positive normal number, as a float
+    PRIM_MANT,   // (v) -> its mantissa, 1 <= r < 2
+    PRIM_SUM,    // (v) -> s: the lanes added up, in any order
+    PRIM_LEAST,  // (v) -> s
+    PRIM_MOST,   // (v) -> s
+    PRIM_COUNT
+};
+
+/* Elements of type t in a vector; 0: the target has no vectors of it. */
+int prim_lanes(const struct target *target, enum dtype t);
+/* C types of a vector and of a mask. */
+const char *prim_vector_type(const struct target *target, enum dtype t);
+const char *prim_mask_type(const struct target *target, enum dtype t);
+bool prim_has(const struct target *target, enum prim p, enum dtype t);
+/* Appends the C of p; args are printed C expressions, as many as p takes. Requires prim_has. */
+void prim_put(struct str *s, const struct target *target, enum prim p, enum dtype t,
+              const char *const *args);
+
+/* ---- math.c: functions of functions.def on vectors ---- */
+
+/* The primitive that is the function f itself (FUNC_ADD: PRIM_ADD …); PRIM_COUNT: there is
+ * none.
+ */
+enum prim prim_of_func(enum func f);
+
+/* Functions such as exp that a program calls, each printed once: range reduction and a
+ * polynomial by the rows of math.def, in primitives. */
+struct math_set {
+    vec(struct math_use {
+        enum func f;
+        enum dtype dtype;
+    }) uses;
+};
+/* Whether f can be computed on vectors of t by a row of math.def. */
+bool math_has(const struct target *target, enum func f, enum dtype t);
+/* Notes that f is called; returns the name of the C function: vectors in, vector out
+ * ("nncc_exp_f32x16"). Requires math_has. */
+const char *math_add(struct math_set *set, struct arena *a, const struct target *target,
+                     enum func f, enum dtype t);
+/* The C of what was noted: static functions with the attribute `NNCC_TARGET`. */
+void math_print(struct str *s, const struct target *target, const struct math_set *set);
+
+#endif

@@ -1,0 +1,29 @@
+/* The machine that the C is for: data only. codegen/targets/ has one table for each, and
+ * target_find (codegen/codegen.h) one by name; the cost model (polyhedral/model.c) and the
+ * choice of tiles read what stands here, the printer of tiles reads the table's rows. */
+#ifndef NNCC_IR_TARGET_H
+#define NNCC_IR_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct target {
+    const char *name;      // of the table: scalar, generic, avx2, avx512
+    int vector_bytes;      // of a vector register; 0: the C has no vectors of its own
+    int registers;         // for vectors
+    bool broadcast_memory; // an operand that is one scalar for all lanes comes from memory,
+                           // without a register
+    bool masks;            // some lanes of a vector can be loaded and stored alone
+    /* Rates per cycle of one core. */
+    double fmas, loads, stores; // of whole vectors
+    double latency;             // of an fma, cycles
+    /* Caches, nearest first: bytes, and bytes per cycle that the level behind it delivers; the
+     * last is memory's. */
+    int64_t cache[3];
+    double bandwidth[3];
+    double ghz;            // for predictions in milliseconds
+    const char *attribute; // of each function, for __attribute__((target("…"))); NULL: none
+    const char *header;    // to be included; NULL: none
+};
+
+#endif
