@@ -64,8 +64,7 @@ static void add_loads(struct proof *p, const struct expr *e) {
 /* The iterators of a tile that its store runs over, or those of its reduction. */
 static void add_tile_iters(struct proof *p, const struct ast_node *n, bool reduction) {
     for (int k = 0; k < n->num_tile && p->ok; k++) {
-        bool red = n->tile[k].role == TILE_RED || n->tile[k].role == TILE_DOT4;
-        if (red == reduction)
+        if (tile_role_reduces(n->tile[k].role) == reduction)
             p->ok = scope_add_tile_iter(&p->here.scope, &n->tile[k]);
     }
 }

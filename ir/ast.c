@@ -42,6 +42,10 @@ struct ast_node *ast_add(struct ast *a, struct ast_list *list, enum ast_kind kin
     return n;
 }
 
+bool tile_role_reduces(enum tile_role role) {
+    return role == TILE_RED || role == TILE_DOT4 || role == TILE_SPLIT;
+}
+
 /* ---- mentions ---- */
 
 struct walk {

@@ -30,8 +30,10 @@
  * (stores of neighbours stay sequential). A `check` that fails clamps, and the function returns
  * NNCC_E_INDEX after the nest. Names of iterators and scalars are a letter and digits (b only
  * alone). A tile writes its element for every combination of its row and vec iterators, in any
- * order: what it writes, it reads at most at the element being written. Those with role red or
- * dot4 are the ones of the reduce in its value. */
+ * order: what it writes, it reads at most at the element being written. Those with role red,
+ * dot4 or split are the ones of the reduce in its value. At most one is split, the innermost:
+ * the steps of the reduce are then taken in any association and order, lane by lane (the
+ * interpreter takes them as those of red), and nothing in the tile is vec. */
 #ifndef NNCC_IR_AST_H
 #define NNCC_IR_AST_H
 
@@ -57,7 +59,9 @@ struct buffer {
     int64_t offset;   // TEMP: byte offset in the arena; -1 before arena_plan
 };
 
-enum tile_role { TILE_ROW, TILE_VEC, TILE_RED, TILE_DOT4 };
+enum tile_role { TILE_ROW, TILE_VEC, TILE_RED, TILE_DOT4, TILE_SPLIT };
+/* Whether an iterator of this role is one of the reduce. */
+bool tile_role_reduces(enum tile_role role);
 struct tile_iter {
     const char *name;
     enum tile_role role;
@@ -123,6 +127,10 @@ struct ast_node *ast_add(struct ast *a, struct ast_list *list, enum ast_kind kin
                          struct loc loc);
 
 void ast_print(struct str *s, const struct ast *a, struct constant_pool *pool);
+/* Statements alone, their buffers by these names ([buffers]), nests without name and node: for
+ * comparing what they do. */
+void ast_print_list(struct str *s, const struct ast *a, const struct ast_list *list,
+                    const char *const *names);
 struct ast *ast_read(const char *file, const char *text, size_t len, struct intern *names,
                      const struct constant_pool *pool, struct diag *d);
 /* The verifier: names in scope, types, buffers of the right kind, constant loop bounds where

@@ -184,7 +184,7 @@ static void check_call(struct verifier *v, const struct ast_node *n) {
         check_error(&v->c, "no routine of this name takes these operands");
 }
 
-/* An iterator with role red or dot4 is one of the reduce, with its count as extent. */
+/* An iterator with role red, dot4 or split is one of the reduce, with its count as extent. */
 static void check_tile_red(struct verifier *v, const struct tile_iter *it,
                            const struct expr *reduce) {
     for (int k = 0; reduce && k < reduce->num_iters; k++)
@@ -192,6 +192,24 @@ static void check_tile_red(struct verifier *v, const struct tile_iter *it,
             expr_equal(reduce->iters[k].extent, it->count))
             return;
     check_error(&v->c, "%s is no iterator of the reduce with this count", it->name);
+}
+
+/* A split iterator is the innermost of a reduce whose steps any order may take, in a tile
+ * without vec. */
+static void check_tile_split(struct verifier *v, const struct ast_node *n,
+                             const struct tile_iter *it, const struct expr *reduce) {
+    if (!reduce)
+        return; // said already
+    bool last = reduce->num_iters > 0 &&
+                strcmp(reduce->iters[reduce->num_iters - 1].name, it->name) == 0;
+    if (!last)
+        check_error(&v->c, "the split iterator %s is not the innermost one of the reduce",
+                    it->name);
+    if (reduce->func == FUNC_AND || reduce->func == FUNC_OR)
+        check_error(&v->c, "a reduce of truth values is split");
+    for (int i = 0; i < n->num_tile; i++)
+        if (n->tile[i].role == TILE_VEC)
+            check_error(&v->c, "both split and vec");
 }
 
 static void check_tile(struct verifier *v, const struct ast_node *n) {
@@ -205,14 +223,16 @@ static void check_tile(struct verifier *v, const struct ast_node *n) {
         if (check_range(&v->c, it->count, &lo, &hi) && (lo > it->max || hi < 0))
             check_error(&v->c, "the count of %s is %lld to %lld, its maximum %lld", it->name,
                         (long long)lo, (long long)hi, (long long)it->max);
-        red += it->role == TILE_RED || it->role == TILE_DOT4;
-        if (it->role == TILE_RED || it->role == TILE_DOT4)
+        red += tile_role_reduces(it->role);
+        if (tile_role_reduces(it->role))
             check_tile_red(v, it, reduce);
+        if (it->role == TILE_SPLIT)
+            check_tile_split(v, n, it, reduce);
     }
     if (reduce && reduce->num_iters != red)
         check_error(&v->c, "an iterator of the reduce has no role");
     for (int i = 0; i < n->num_tile; i++)
-        if (n->tile[i].role == TILE_ROW || n->tile[i].role == TILE_VEC)
+        if (!tile_role_reduces(n->tile[i].role))
             check_push_iter(&v->c, &(struct iter){n->tile[i].name, n->tile[i].count}, true);
     check_store(v, n, true);
 }

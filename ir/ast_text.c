@@ -7,7 +7,7 @@
 enum { MAX_RANK = 32, MAX_TILE = 32, MAX_NESTING = 200 };
 
 static const char *const kind_names[] = {"input", "output", "const", "temp"};
-static const char *const role_names[] = {"row", "vec", "red", "dot4"};
+static const char *const role_names[] = {"row", "vec", "red", "dot4", "split"};
 
 /* ---- printing ---- */
 
@@ -15,7 +15,8 @@ struct printer {
     struct str *s;
     const struct ast *a;
     struct constant_pool *pool;
-    const char **names; // of buffers
+    const char *const *names; // of buffers
+    bool bare;                // nests without name and node
 };
 
 static void print_list(struct printer *p, const struct ast_list *list, int depth);
@@ -98,16 +99,23 @@ static void print_call(struct printer *p, const struct ast_node *n) {
     str_add(p->s, ")");
 }
 
+static void print_nest(struct printer *p, const struct ast_node *n) {
+    str_add(p->s, "nest");
+    if (p->bare)
+        return;
+    str_add(p->s, " ");
+    str_add_quoted(p->s, n->name);
+    if (n->loc.node) {
+        str_add(p->s, " @ ");
+        str_add_quoted(p->s, n->loc.node);
+    }
+}
+
 /* The statement up to its body. */
 static void print_head(struct printer *p, const struct ast_node *n) {
     switch (n->kind) {
     case AST_NEST:
-        str_add(p->s, "nest ");
-        str_add_quoted(p->s, n->name);
-        if (n->loc.node) {
-            str_add(p->s, " @ ");
-            str_add_quoted(p->s, n->loc.node);
-        }
+        print_nest(p, n);
         return;
     case AST_FOR:
         print_for(p, n);
@@ -186,9 +194,10 @@ static void print_first_line(struct str *s, const struct ast *a) {
 
 void ast_print(struct str *s, const struct ast *a, struct constant_pool *pool) {
     struct arena scratch = {0};
-    struct printer p = {s, a, pool, arena_array(&scratch, const char *, a->buffers.len)};
+    const char **names = arena_array(&scratch, const char *, a->buffers.len);
+    struct printer p = {s, a, pool, names, false};
     for (int i = 0; i < a->buffers.len; i++)
-        p.names[i] = a->buffers.data[i].name;
+        names[i] = a->buffers.data[i].name;
     print_first_line(s, a);
     for (int i = 0; i < a->symbols.len; i++)
         str_addf(s, "symbol %s max %lld\n", a->symbols.data[i].name,
@@ -197,6 +206,12 @@ void ast_print(struct str *s, const struct ast *a, struct constant_pool *pool) {
         print_buffer(&p, &a->buffers.data[i]);
     print_list(&p, &a->body, 0);
     arena_free(&scratch);
+}
+
+void ast_print_list(struct str *s, const struct ast *a, const struct ast_list *list,
+                    const char *const *names) {
+    struct printer p = {s, a, NULL, names, true};
+    print_list(&p, list, 0);
 }
 
 /* ---- reading ---- */
@@ -510,13 +525,13 @@ static bool read_tile_iter(struct reader *r, struct tile_iter *it) {
     it->count = expr_index(r->a->arena, it->max);
     if (text_accept(&r->t, "<=") && !(it->count = read_expr(r, DTYPE_INDEX)))
         return false;
-    for (int k = TILE_ROW; k <= TILE_DOT4; k++) {
+    for (int k = TILE_ROW; k <= TILE_SPLIT; k++) {
         if (!text_accept(&r->t, role_names[k]))
             continue;
         it->role = (enum tile_role)k;
         return true;
     }
-    return text_error(&r->t, "expected row, vec, red or dot4");
+    return text_error(&r->t, "expected row, vec, red, dot4 or split");
 }
 
 /* Tile iterators are in scope of the index and the value; those that reduce are declared again
@@ -533,7 +548,7 @@ static bool read_tile(struct reader *r, struct ast_node *n) {
             return false;
     } while (text_accept(&r->t, ","));
     for (int i = 0; i < num; i++)
-        if (tile[i].role == TILE_ROW || tile[i].role == TILE_VEC)
+        if (!tile_role_reduces(tile[i].role))
             declare(r, tile[i].name, DTYPE_INDEX);
     n->tile = arena_copy(r->a->arena, tile, (size_t)num * sizeof *tile);
     n->num_tile = num;

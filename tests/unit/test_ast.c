@@ -48,7 +48,8 @@ static const char *const exact[] = {
     "    tile (m: 6<=c4 row, n: 32 vec, k: 512 red) b2[m * 32 + n] = max(reduce(add, [k: 512], "
     "b0[m * 512 + k] * "
     "0.5), 0.0)\n"
-    "}\n",
+    "}\n"
+    "tile (m: 6 row, k: 512 split) b2[m] = reduce(max, [k: 512], b0[m * 512 + k])\n",
 };
 
 START_TEST(text_is_exact) {
@@ -97,7 +98,8 @@ static const struct {
      "t.ast:5: error: s0 is not declared"},
     {HEAD "tile (m: 0 row) b1[m] = 0.0",
      "t.ast:4: error: the maximum of a tile iterator must be positive"},
-    {HEAD "tile (m: 4 column) b1[m] = 0.0", "t.ast:4: error: expected row, vec, red or dot4"},
+    {HEAD "tile (m: 4 column) b1[m] = 0.0",
+     "t.ast:4: error: expected row, vec, red, dot4 or split"},
     {HEAD "nest \"x\" {", "t.ast:4: error: expected '}', found the end of the text"},
 };
 
@@ -158,6 +160,11 @@ static const struct {
      "t.ast:4: error: tile: an iterator of the reduce has no role\n"},
     {HEAD "tile (m: 4<=5 row) b1[m] = 0.0",
      "t.ast:4: error: tile: the count of m is 5 to 5, its maximum 4\n"},
+    {HEAD "tile (m: 4 row, k: 4 split) b1[m] = reduce(add, [k: 4], b0[k])", NULL},
+    {HEAD "tile (k: 2 split, l: 2 red) b1[0] = reduce(add, [k,l: 2,2], b0[k*2 + l])",
+     "t.ast:4: error: tile: the split iterator k is not the innermost one of the reduce\n"},
+    {HEAD "tile (m: 4 vec, k: 4 split) b1[m] = reduce(add, [k: 4], b0[k])",
+     "t.ast:4: error: tile: both split and vec\n"},
     {HEAD "call topk(b0; b1)",
      "t.ast:4: error: call: no routine of this name takes these operands\n"},
     {"ast \"t\"\ninput b0: f32[4] [2,3]", "nncc: error: b0: its shape has 6 elements\n"},
