@@ -1,9 +1,10 @@
 /* A program as C: a function per nest, and the run function that calls them in order.
  *
  * A nest becomes a static function of the buffers and outer scalars it mentions, named after
- * its ONNX node: small enough to read, to profile and to bound its stack; pointers that cannot
- * overlap are `restrict` where compilers look for it, at arguments. Statements outside of nests
- * stand in the run function itself.
+ * its ONNX node, or a call of the one that was printed for an equal nest (equal.c): small
+ * enough to read, to profile and to bound its stack; pointers that cannot overlap are
+ * `restrict` where compilers look for it, at arguments. Statements outside of nests stand in
+ * the run function itself.
  *
  * Temporaries that are not alive together share bytes of the arena under different types. That
  * is within C99 6.5p6 for memory without a declared type: a store gives its bytes the type that
@@ -132,7 +133,7 @@ static const char *node_tail(const char *node) {
 
 static const char *function_name(struct emit *em, const struct ast_node *n) {
     const char *prefix = em->opt->prefix;
-    int k = em->num_functions++;
+    int k = em->nests.len;
     if (!n->loc.node)
         return arena_printf(&em->arena, "%s_%d", prefix, k);
     return arena_printf(&em->arena, "%s_%d_%s", prefix, k,
@@ -195,8 +196,7 @@ static int buffer_position(const struct ast *a, int buffer) {
     return position;
 }
 
-/* May the two share memory? */
-static bool buffers_overlap(const struct ast *a, int x, int y) {
+bool buffers_overlap(const struct ast *a, int x, int y) {
     const struct buffer *p = &a->buffers.data[x], *q = &a->buffers.data[y];
     if (p->kind == BUFFER_TEMP && q->kind == BUFFER_TEMP)
         return p->offset < q->offset + buffer_bytes(q) &&
@@ -240,68 +240,103 @@ static const char *pointer_parameter(struct emit *em, const struct use *u, int k
 }
 
 /* The parameters of a nest's function: outer scalars, what is read, what is written. */
-static void put_parameters(struct emit *em, const struct use *u, int column) {
+static void put_parameters(struct emit *em, const struct use *u, struct nest_function *f,
+                           int column) {
     struct list list = {",", column, 0};
     for (int i = 0; i < em->fn.captured.len; i++) {
         const struct var *v = &em->vars.data[em->fn.captured.data[i]];
         put_item(em, &list, arena_printf(&em->arena, "%s %s", emit_var_type(v), v->c));
+        vec_push(&em->arena, &f->captured, em->fn.captured.data[i]);
     }
-    for (int k = next_used(em, u, -1); k >= 0; k = next_used(em, u, k))
+    for (int k = next_used(em, u, -1); k >= 0; k = next_used(em, u, k)) {
         put_item(em, &list, pointer_parameter(em, u, k));
+        vec_push(&em->arena, &f->buffers, k);
+    }
     put(em, list.count ? "" : "void");
     em->fn.frame.args = list.count;
     em->fn.frame.buffers = list.count - em->fn.captured.len;
 }
 
-/* Prints the function of a nest into em->functions. What its text does not name, as in x < x,
- * it does not use. */
-static void put_function(struct emit *em, const struct ast_node *n, struct use *u,
-                         const char *name) {
+/* Prints the function of a nest. What its text does not name, as in x < x, it does not use. */
+static void put_function(struct emit *em, const struct ast_node *n, struct nest_function *f) {
     struct str body = {0};
+    struct use u = nest_use(em, n);
     int count = em->ast->buffers.len;
     em->fn =
         (struct function){.out = &body, .depth = 1, .is_nest = true, .outer = em->vars.len};
     em->fn.printed = arena_array(&em->arena, bool, count);
     emit_list(em, &n->body);
     for (int k = 0; k < count; k++) {
-        u->read[k] &= em->fn.printed[k];
-        u->written[k] &= em->fn.printed[k];
+        u.read[k] &= em->fn.printed[k];
+        u.written[k] &= em->fn.printed[k];
     }
-    bool returns = em->fn.returns;
-    em->fn.out = &em->functions;
+    f->returns = em->fn.returns;
+    em->fn.out = &f->text;
     em->fn.depth = 0;
-    put(em, "\n");
-    put_comment(em, n->loc.node, n->name);
-    const char *head =
-        arena_printf(&em->arena, "static NNCC_NOINLINE %s %s(", returns ? "int" : "void", name);
+    const char *head = arena_printf(&em->arena, "static NNCC_NOINLINE %s %s(",
+                                    f->returns ? "int" : "void", f->name);
     put(em, head);
-    put_parameters(em, u, (int)strlen(head));
+    put_parameters(em, &u, f, (int)strlen(head));
     put(em, ")\n{\n");
     put(em, em->fn.error ? "    int error = 0;\n" : "");
     put_code(em, str_cstr(&body));
-    put(em, em->fn.error ? "    return error;\n" : returns ? "    return 0;\n" : "");
+    put(em, em->fn.error ? "    return error;\n" : f->returns ? "    return 0;\n" : "");
     put(em, "}\n");
     str_free(&body);
 }
 
-/* The call of the function `nest` just printed. */
-static void put_call(struct emit *em, const struct use *u, const char *name,
-                     const struct function *nest) {
-    bool returns = nest->returns;
-    const char *head = arena_printf(&em->arena, "%s%s(", returns ? "error = " : "", name);
+/* Prints the function of the first nest with this key. */
+static struct nest_function *new_function(struct emit *em, const struct ast_node *n,
+                                          const struct nest_key *key) {
+    int vars = em->vars.len;
+    struct function run = em->fn;
+    struct nest_function f = {.key = *key, .name = function_name(em, n), .what = n->name};
+    put_function(em, n, &f);
+    int64_t bytes = stack_of_frame(&em->fn.frame);
+    int args = em->fn.frame.args;
+    em->callee_bytes = bytes > em->callee_bytes ? bytes : em->callee_bytes;
+    em->most_args = args > em->most_args ? args : em->most_args;
+    em->fn = run;
+    em->vars.len = vars;
+    vec_push(&em->arena, &em->nests, f);
+    return &em->nests.data[em->nests.len - 1];
+}
+
+/* The call of a nest's function with the buffers of the nest with this key. */
+static void put_call(struct emit *em, const struct nest_function *f,
+                     const struct nest_key *key) {
+    const char *head = arena_printf(&em->arena, "%s%s(", f->returns ? "error = " : "", f->name);
     struct list list = {",", 4 * em->fn.depth + (int)strlen(head), 0};
     put_indent(em);
     put(em, head);
-    for (int i = 0; i < nest->captured.len; i++)
-        put_item(em, &list, em->vars.data[nest->captured.data[i]].c);
-    for (int k = next_used(em, u, -1); k >= 0; k = next_used(em, u, k))
-        put_item(em, &list, em->buffer_c[k]);
+    for (int i = 0; i < f->captured.len; i++)
+        put_item(em, &list, em->vars.data[f->captured.data[i]].c);
+    for (int i = 0; i < f->buffers.len; i++)
+        put_item(em, &list, em->buffer_c[nest_function_argument(f, key, i)]);
     put(em, ");\n");
-    if (!returns)
+    if (!f->returns)
         return;
     put_line(em, "if (error)");
     put_line(em, "    return error;");
     em->fn.error = true;
+}
+
+/* The functions below comments that name all nodes they serve. */
+static void put_functions(struct emit *em) {
+    struct str *out = em->fn.out;
+    em->fn.out = &em->functions;
+    em->fn.depth = 0;
+    for (int i = 0; i < em->nests.len; i++) {
+        struct nest_function *f = &em->nests.data[i];
+        struct str nodes = {0};
+        nest_function_nodes(&nodes, f);
+        put(em, "\n");
+        put_comment(em, nodes.len > 0 ? str_cstr(&nodes) : NULL, f->what);
+        put(em, str_cstr(&f->text));
+        str_free(&nodes);
+        str_free(&f->text);
+    }
+    em->fn.out = out;
 }
 
 /* Does a statement below assign to a scalar of the run function? */
@@ -312,29 +347,32 @@ static bool sets_outer(const struct emit *em, const struct ast_node *n) {
     return false;
 }
 
-void emit_nest(struct emit *em, const struct ast_node *n) {
+/* A nest that sets scalars around it, and one inside of a nest. */
+static void put_inline(struct emit *em, const struct ast_node *n) {
     int vars = em->vars.len;
-    if (em->fn.is_nest || sets_outer(em, n)) {
-        put_comment(em, n->loc.node, n->name);
-        put_line(em, "{");
-        em->fn.depth++;
-        emit_list(em, &n->body);
-        em->fn.depth--;
-        put_line(em, "}");
-    } else {
-        struct use u = nest_use(em, n);
-        const char *name = function_name(em, n);
-        struct function run = em->fn;
-        put_function(em, n, &u, name);
-        struct function nest = em->fn;
-        em->fn = run;
-        put_call(em, &u, name, &nest);
-        int64_t bytes = stack_of_frame(&nest.frame);
-        em->callee_bytes = bytes > em->callee_bytes ? bytes : em->callee_bytes;
-        int args = nest.frame.args;
-        em->most_args = args > em->most_args ? args : em->most_args;
-    }
+    put_comment(em, n->loc.node, n->name);
+    put_line(em, "{");
+    em->fn.depth++;
+    emit_list(em, &n->body);
+    em->fn.depth--;
+    put_line(em, "}");
     em->vars.len = vars;
+}
+
+void emit_nest(struct emit *em, const struct ast_node *n) {
+    if (em->fn.is_nest || sets_outer(em, n)) {
+        put_inline(em, n);
+        return;
+    }
+    struct nest_key key = nest_key(em, n);
+    struct nest_function *f = nest_function_find(em, &key);
+    if (f && n->loc.node)
+        put_comment(em, NULL, n->loc.node);
+    if (!f)
+        f = new_function(em, n, &key);
+    if (n->loc.node)
+        nest_function_serve(em, f, n->loc.node);
+    put_call(em, f, &key);
 }
 
 /* ---- the run function ---- */
@@ -492,6 +530,7 @@ void emit_program(struct emit *em) {
     put(em, em->fn.error ? "    int error = 0;\n\n" : "\n");
     put_code(em, str_cstr(&body));
     put(em, "    return 0;\n}\n");
+    put_functions(em);
     em->stack_bytes = stack_of_program(em);
     em->vars.len = vars;
     str_free(&body);

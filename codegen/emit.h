@@ -84,6 +84,25 @@ struct function {
     struct frame frame;
 };
 
+/* What decides on the C of a nest, as a text: equal texts, equal C (equal.c). */
+struct nest_key {
+    const char *text;
+    size_t len;
+    uint64_t hash;      // of the text
+    const int *buffers; // those the nest mentions, the first mentioned first
+};
+
+/* A printed function, of all nests that are equal to the first one it was printed for. */
+struct nest_function {
+    struct nest_key key; // of the first nest
+    const char *name, *what;
+    vec(const char *) nodes; // that the nests come from
+    vec(int) captured;       // arguments: scalars of the run function, by position in vars
+    vec(int) buffers;        // … and buffers of the first nest
+    bool returns;            // a code
+    struct str text;         // below its comment
+};
+
 struct emit {
     const struct ast *ast;
     const struct c_options *opt;
@@ -101,7 +120,7 @@ struct emit {
     vec(int) weights;      // the constants to print
     bool weights_as_bytes; // some of them in the byte order of this file
     struct str functions;  // the nests
-    int num_functions;
+    vec(struct nest_function) nests;
     int most_args;        // of a nest
     int64_t callee_bytes; // of stack: the most that a nest needs
     int64_t stack_bytes;  // of the whole program
@@ -187,11 +206,27 @@ extern const char lanes_macro[];
 
 /* ---- emit.c ---- */
 
+/* May the two share memory? */
+bool buffers_overlap(const struct ast *a, int x, int y);
 void emit_nest(struct emit *em, const struct ast_node *n);
 /* `int kws_run(…)`: symbols, inputs, outputs, arena. */
 void emit_signature(struct emit *em);
 /* Prints the nests into em->functions and the run function to em->fn.out. */
 void emit_program(struct emit *em);
+
+/* ---- equal.c ---- */
+
+struct nest_key nest_key(struct emit *em, const struct ast_node *n);
+bool nest_key_equal(const struct nest_key *x, const struct nest_key *y);
+/* The function that was printed for a nest of this key; NULL: there is none. */
+struct nest_function *nest_function_find(struct emit *em, const struct nest_key *key);
+/* The buffer of a nest with this key that is passed for f->buffers.data[parameter]. */
+int nest_function_argument(const struct nest_function *f, const struct nest_key *key,
+                           int parameter);
+/* Notes that f is called for a nest of this node. */
+void nest_function_serve(struct emit *em, struct nest_function *f, const char *node);
+/* The nodes that f serves, cut where they are many. */
+void nest_function_nodes(struct str *s, const struct nest_function *f);
 
 /* ---- weights.c, stack.c ---- */
 
