@@ -83,8 +83,14 @@ static void print_passes(struct str *s) {
                  passes[k].max_opt, passes[k].doc);
 }
 
+static void print_cpus(struct str *s) {
+    const char *cpu, *table, *doc;
+    for (int k = 0; target_list(k, &cpu, &table, &doc); k++)
+        str_addf(s, "%-16s %-8s %s\n", cpu, table, doc);
+}
+
 static bool prints_only(const struct options *o) {
-    return o->help || o->version || o->passes || o->ops;
+    return o->help || o->version || o->passes || o->ops || is(o->mcpu, "help");
 }
 
 static enum exit_code print_text(const struct str *s) {
@@ -100,6 +106,8 @@ static enum exit_code print_information(const struct options *o) {
         str_add(&s, "nncc " NNCC_VERSION "\n");
     else if (o->passes)
         print_passes(&s);
+    else if (is(o->mcpu, "help"))
+        print_cpus(&s);
     else
         op_print_table(&s);
     enum exit_code code = print_text(&s);
@@ -273,6 +281,20 @@ static bool check_weights(const char *weights) {
            usage_error("--weights=%s: expected c or bin", weights);
 }
 
+/* The machine of a triple: what stands before its first `-`. */
+static bool parse_target(struct job *j) {
+    const struct options *o = &j->opt;
+    size_t len = o->target ? strcspn(o->target, "-") : 0;
+    j->compile.target = target_find(o->mcpu);
+    if (!j->compile.target)
+        return usage_error("-mcpu: there is no processor '%s'; -mcpu=help lists them", o->mcpu);
+    if (!o->target || (len == 6 && memcmp(o->target, "x86_64", 6) == 0))
+        return true;
+    return usage_error("--target=%s: of machines other than x86_64 there is portable C alone, "
+                       "without --target",
+                       o->target);
+}
+
 /* No flag is without effect: those of the C need C to be written. */
 static bool check_combination(struct job *j) {
     const struct options *o = &j->opt;
@@ -308,8 +330,8 @@ static bool read_command_line(struct job *j, int argc, char **argv) {
     return check_passes(j, "--dump", o->dump, true) && check_levels(j, "--dump", o->dump) &&
            check_passes(j, "--stop", o->stop, false) && check_levels(j, "--stop", o->stop) &&
            check_start(j) && check_skip(j) && parse_emit(j) && check_order_of_passes(j) &&
-           check_weights(o->weights) && check_combination(j) && parse_bindings(j) &&
-           parse_remarks(j);
+           check_weights(o->weights) && parse_target(j) && check_combination(j) &&
+           parse_bindings(j) && parse_remarks(j);
 }
 
 /* ---- reading and compiling ---- */
@@ -340,7 +362,8 @@ static bool compile_input(struct job *j) {
     j->compile = (struct compile){.diag = &j->diag,
                                   .names = &j->names,
                                   .opt_level = j->opt.opt_level,
-                                  .strict = j->opt.strict};
+                                  .strict = j->opt.strict,
+                                  .target = j->compile.target};
     if (!j->opt.start) {
         g = graph_from_onnx(j->opt.input, j->model.data, j->model.len, &j->bind, &j->names,
                             &j->diag);
@@ -381,7 +404,9 @@ static void print_c(struct job *j) {
                           .source_name = source_name(j->result.ast),
                           .version = NNCC_VERSION,
                           .weights = is(j->opt.weights, "bin") ? WEIGHTS_BIN : WEIGHTS_C,
-                          .weights_file = &j->weights};
+                          .weights_file = &j->weights,
+                          .target = j->compile.target,
+                          .strict = j->opt.strict};
     c_from_ast(j->result.ast, &c, &j->source, &j->header, &j->figures);
     step_done(j, "emit");
 }

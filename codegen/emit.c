@@ -232,6 +232,10 @@ static int next_used(const struct emit *em, const struct use *u, int k) {
 
 /* ---- nests ---- */
 
+const char *emit_target_attribute(const struct emit *em) {
+    return em->opt->target->vector_bytes > 0 ? "NNCC_TARGET " : "";
+}
+
 static const char *pointer_parameter(struct emit *em, const struct use *u, int k) {
     const struct buffer *b = &em->ast->buffers.data[k];
     return arena_printf(&em->arena, "%s%s *%s%s", u->written[k] ? "" : "const ",
@@ -273,8 +277,9 @@ static void put_function(struct emit *em, const struct ast_node *n, struct nest_
     f->returns = em->fn.returns;
     em->fn.out = &f->text;
     em->fn.depth = 0;
-    const char *head = arena_printf(&em->arena, "static NNCC_NOINLINE %s %s(",
-                                    f->returns ? "int" : "void", f->name);
+    const char *head =
+        arena_printf(&em->arena, "static NNCC_NOINLINE %s%s %s(", emit_target_attribute(em),
+                     f->returns ? "int" : "void", f->name);
     put(em, head);
     put_parameters(em, &u, f, (int)strlen(head));
     put(em, ")\n{\n");
@@ -520,7 +525,7 @@ void emit_program(struct emit *em) {
     put_run_body(em);
     em->fn.out = out;
     em->fn.depth = 0;
-    put(em, "\n");
+    putf(em, "\n%s", emit_target_attribute(em));
     emit_signature(em);
     put(em, "\n{\n");
     em->fn.depth = 1;

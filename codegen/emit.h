@@ -4,6 +4,7 @@
 #define NNCC_CODEGEN_EMIT_H
 
 #include "codegen/codegen.h"
+#include "codegen/prim.h"
 
 /* ---- helpers.c: the small functions of helpers.def ---- */
 
@@ -112,6 +113,7 @@ struct emit {
     const struct expr *reduce; // of the tile being printed: its result is in `acc`
     bool math;                 // <math.h> is needed
     bool lanes;                // lanes_macro is needed
+    bool vectors;              // the target's vectors are used: its header is needed
     struct helper_set helpers;
     vec(const char *) routines; // called, each once
     const char **buffer_c; // [buffers]: in the run function: an argument, a constant, a pointer
@@ -206,6 +208,8 @@ extern const char lanes_macro[];
 
 /* ---- emit.c ---- */
 
+/* Before the return type of each function: "NNCC_TARGET " where the target has vectors. */
+const char *emit_target_attribute(const struct emit *em);
 /* May the two share memory? */
 bool buffers_overlap(const struct ast *a, int x, int y);
 void emit_nest(struct emit *em, const struct ast_node *n);

@@ -303,6 +303,25 @@ static const char attributes[] =
     "#ifndef NNCC_NOINLINE\n#ifdef __GNUC__\n#define NNCC_NOINLINE __attribute__((noinline))\n"
     "#else\n#define NNCC_NOINLINE\n#endif\n#endif\n";
 
+/* What each function begins with: the instructions it may use, whatever flags the C is compiled
+ * with. */
+static void put_target(struct emit *em) {
+    const struct target *t = em->opt->target;
+    if (t->vector_bytes == 0)
+        return;
+    put(em, "\n/* What the functions of this file may use, whatever the compiler's flags say. "
+            "*/\n");
+    put(em, "#undef NNCC_TARGET\n");
+    if (!t->attribute) {
+        put(em, "#define NNCC_TARGET\n");
+        return;
+    }
+    put(em, "#if !defined(__GNUC__) || !defined(__x86_64__)\n"
+            "#error \"this C is for x86-64 and compilers that know the attributes of gcc\"\n"
+            "#endif\n");
+    putf(em, "#define NNCC_TARGET __attribute__((target(\"%s\")))\n", t->attribute);
+}
+
 /* How the assembler places a constant: its name, the part of the file that holds it, its bytes.
  * `$` is the prefix in capitals. */
 static const char incbin[] =
@@ -353,19 +372,35 @@ static void put_routines(struct emit *em) {
     }
 }
 
+/* What the target's vectors need and the C calls. */
+static void put_vector_helpers(struct emit *em, const char *run) {
+    struct str text = {0};
+    str_add(&text, str_cstr(&em->functions));
+    str_add(&text, run);
+    prim_put_helpers(em->fn.out, em->opt->target, str_cstr(&text));
+    str_free(&text);
+}
+
 static void put_source(struct emit *em, struct str *source, const char *run) {
     em->fn = (struct function){.out = source};
     put_banner(em, "C code");
     putf(em, "#include \"%s\"\n", em->opt->header_name);
-    put(em, em->math || em->helpers.math ? "\n#include <math.h>\n" : "");
+    bool header = em->vectors && em->opt->target->header;
+    put(em, em->math || em->helpers.math || header ? "\n" : "");
+    if (header)
+        putf(em, "#include <%s>\n", em->opt->target->header);
+    put(em, em->math || em->helpers.math ? "#include <math.h>\n" : "");
     bool placed = em->weights_as_bytes && em->opt->weights == WEIGHTS_BIN;
     if (placed)
         put_incbin(em);
     put(em, attributes);
+    put_target(em);
     put(em, em->lanes ? lanes_macro : "");
     put(em, em->weights_as_bytes ? byte_order_check : "");
     put(em, em->weights_as_bytes && !placed ? literals_pragma : "");
     helper_print(source, &em->helpers);
+    if (em->vectors)
+        put_vector_helpers(em, run);
     put_routines(em);
     weights_print(em);
     put(em, str_cstr(&em->functions));

@@ -5,6 +5,7 @@
 #include "ir/ast.h"
 #include "ir/graph.h"
 #include "ir/loops.h"
+#include "ir/target.h"
 
 enum pass_level { LEVEL_GRAPH, LEVEL_LOOPS, LEVEL_POLY, LEVEL_AST };
 
@@ -14,6 +15,7 @@ struct compile {
     struct intern *names;
     int opt_level; // 0, 1, 2
     bool strict;
+    const struct target *target;   // that the C is for; never NULL
     const struct kept_array *kept; // by fuse, for report_nests
 };
 

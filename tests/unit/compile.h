@@ -43,7 +43,8 @@ static inline void program_emit(struct program *p) {
                             .header_name = "m.h",
                             .source_name = "m.onnx",
                             .version = "0",
-                            .weights = WEIGHTS_C};
+                            .weights = WEIGHTS_C,
+                            .target = target_find("scalar")};
     arena_plan(p->ast);
     c_from_ast(p->ast, &opt, &p->source, &p->header, &p->figures);
 }

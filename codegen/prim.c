@@ -1,0 +1,178 @@
+/* Primitives by the tables of codegen/targets/: finds the row of a target, a primitive and an
+ * element type and fills its template. The columns stand in codegen/targets/scalar.def. */
+#include "codegen/prim.h"
+
+#include "ir/diag.h"
+
+enum row_kind { ROW_TABLE, ROW_VECTOR, ROW_PRIM, ROW_HELPER, ROW_END };
+
+struct row {
+    enum row_kind kind;
+    enum prim prim;
+    enum dtype dtype; // NONE: any float
+    /* TABLE: its name; VECTOR: vector type, mask type, $s; PRIM: template; HELPER: name and
+     * text. */
+    const char *text[3];
+};
+
+#define DTYPE_ANY DTYPE_NONE
+
+static const struct row rows[] = {
+#define TABLE(name)                {ROW_TABLE, PRIM_COUNT, DTYPE_NONE, {name}},
+#define CPU(...)                   // target.c
+#define VECTOR(t, vector, mask, s) {ROW_VECTOR, PRIM_COUNT, DTYPE_##t, {vector, mask, s}},
+#define PRIM(id, t, text)          {ROW_PRIM, PRIM_##id, DTYPE_##t, {text}},
+#define HELPER(name, t, text)      {ROW_HELPER, PRIM_COUNT, DTYPE_##t, {name, text}},
+#include "codegen/targets/tables.def"
+    {ROW_END, PRIM_COUNT, DTYPE_NONE, {NULL}},
+};
+
+/* The rows of a target's table: up to the next that begins one, or the end. */
+static const struct row *table_rows(const struct target *target) {
+    const struct row *r = rows;
+    while (r->kind != ROW_TABLE || strcmp(r->text[0], target->name) != 0) {
+        if (r->kind == ROW_END)
+            bug("no table of primitives for %s", target->name);
+        r++;
+    }
+    return r + 1;
+}
+
+static bool in_table(const struct row *r) {
+    return r->kind != ROW_TABLE && r->kind != ROW_END;
+}
+
+/* The row of a vector type or of a primitive; NULL: there is none. */
+static const struct row *find_row(const struct target *target, enum row_kind kind, enum prim p,
+                                  enum dtype t) {
+    for (const struct row *r = table_rows(target); in_table(r); r++)
+        if (r->kind == kind && r->prim == p &&
+            (r->dtype == t || (r->dtype == DTYPE_ANY && dtype_is_float(t))))
+            return r;
+    return NULL;
+}
+
+static const struct row *vector_row(const struct target *target, enum dtype t) {
+    return find_row(target, ROW_VECTOR, PRIM_COUNT, t);
+}
+
+int prim_lanes(const struct target *target, enum dtype t) {
+    return vector_row(target, t) ? 8 * target->vector_bytes / dtype_info(t)->bits : 0;
+}
+
+const char *prim_vector_type(const struct target *target, enum dtype t) {
+    return vector_row(target, t)->text[0];
+}
+
+const char *prim_mask_type(const struct target *target, enum dtype t) {
+    return vector_row(target, t)->text[1];
+}
+
+bool prim_has(const struct target *target, enum prim p, enum dtype t) {
+    return prim_lanes(target, t) > 0 && find_row(target, ROW_PRIM, p, t);
+}
+
+/* ---- templates ---- */
+
+/* Is it C that any operator may stand beside: a name, a number, a call, an element? */
+static bool is_primary(const char *c) {
+    int depth = 0;
+    for (; *c; c++) {
+        bool open = *c == '(' || *c == '[', close = *c == ')' || *c == ']';
+        bool word = *c == '_' || *c == '.' || (*c >= '0' && *c <= '9') ||
+                    (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+        if (depth == 0 && !open && !word)
+            return false;
+        depth += open - close;
+    }
+    return true;
+}
+
+/* Is the argument at text all that stands between commas and brackets? */
+static bool stands_alone(const char *start, const char *text) {
+    bool before = text > start && (text[-1] == '(' || (text[-1] == ' ' && text[-2] == ','));
+    return text == start ? !text[2] : before && (text[2] == ',' || text[2] == ')');
+}
+
+static void put_letter(struct str *s, const struct target *target, enum dtype t, char what) {
+    const struct row *v = vector_row(target, t);
+    if (what == 't')
+        str_add(s, dtype_info(t)->c_type);
+    else if (what == 'n')
+        str_add(s, dtype_info(t)->text);
+    else if (what == 'f')
+        str_add(s, t == DTYPE_F32 ? "f" : "");
+    else if (what == 'l')
+        str_addf(s, "%d", prim_lanes(target, t));
+    else if (v && (what == 'v' || what == 'm' || what == 's'))
+        str_add(s, v->text[what == 'v' ? 0 : what == 'm' ? 1 : 2]);
+    else
+        bug("a row of %s has $%c", target->name, what);
+}
+
+static void fill(struct str *s, const struct target *target, enum dtype t, const char *text,
+                 const char *const *args) {
+    for (const char *p = text; *p; p++) {
+        if (*p != '$') {
+            str_add_len(s, p, 1);
+            continue;
+        }
+        char what = p[1];
+        if (what >= '0' && what <= '9') {
+            const char *arg = args[what - '0'];
+            bool bare = stands_alone(text, p) || is_primary(arg);
+            str_addf(s, bare ? "%s" : "(%s)", arg);
+        } else {
+            put_letter(s, target, t, what);
+        }
+        p++;
+    }
+}
+
+void prim_put(struct str *s, const struct target *target, enum prim p, enum dtype t,
+              const char *const *args) {
+    const struct row *r = find_row(target, ROW_PRIM, p, t);
+    if (!r)
+        bug("%s has no primitive %d", target->name, (int)p);
+    fill(s, target, t, r->text[0], args);
+}
+
+/* ---- helpers ---- */
+
+static bool calls(const char *text, const char *name) {
+    size_t len = strlen(name);
+    for (const char *at = text; (at = strstr(at, name)); at += len)
+        if (at[len] == '(' && at - text >= 5 && memcmp(at - 5, "nncc_", 5) == 0)
+            return true;
+    return false;
+}
+
+void prim_put_helpers(struct str *s, const struct target *target, const char *text) {
+    for (const struct row *r = table_rows(target); in_table(r); r++) {
+        if (r->kind != ROW_HELPER || !calls(text, r->text[0]))
+            continue;
+        str_add(s, "\n");
+        str_addf(s, "#ifndef NNCC_HAS_%s\n#define NNCC_HAS_%s\n", r->text[0], r->text[0]);
+        fill(s, target, r->dtype, r->text[1], NULL);
+        str_add(s, "#endif\n");
+    }
+}
+
+/* ---- functions ---- */
+
+enum prim prim_of_func(enum func f) {
+    static const struct {
+        enum func func;
+        enum prim prim;
+    } same[] = {
+#define SAME(id) {FUNC_##id, PRIM_##id},
+        SAME(ADD) SAME(SUB) SAME(MUL) SAME(DIV) SAME(MIN) SAME(MAX) SAME(NEG) SAME(ABS)
+            SAME(SQRT) SAME(FLOOR) SAME(CEIL) SAME(TRUNC) SAME(ROUND) SAME(LT) SAME(LE) SAME(GT)
+                SAME(GE) SAME(EQ) SAME(NE) SAME(AND) SAME(OR) SAME(NOT) SAME(SELECT)
+#undef SAME
+    };
+    for (size_t k = 0; k < sizeof same / sizeof *same; k++)
+        if (same[k].func == f)
+            return same[k].prim;
+    return PRIM_COUNT;
+}

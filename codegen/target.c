@@ -1,0 +1,76 @@
+/* The processors that -mcpu knows: rows CPU of codegen/targets/; and which of them is the one
+ * that nncc runs on. Sources: AMD's APM volume 3 and Intel's SDM volume 2, CPUID. */
+#include "codegen/codegen.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
+
+struct cpu {
+    const char *name, *doc;
+    struct target target;
+};
+
+static const struct cpu cpus[] = {
+#define TABLE(name)
+#define CPU(cpu, f, l, s, late, c1, c2, c3, b1, b2, b3, g, text)                               \
+    {cpu,                                                                                      \
+     text,                                                                                     \
+     {FACTS, .fmas = f, .loads = l, .stores = s, .latency = late, .cache = {c1, c2, c3},       \
+      .bandwidth = {b1, b2, b3}, .ghz = g}},
+#define VECTOR(t, vector, mask, s)
+#define PRIM(id, t, text)
+#define HELPER(name, t, text)
+#include "codegen/targets/tables.def"
+};
+enum { NUM_CPUS = sizeof cpus / sizeof *cpus };
+
+/* ---- native ---- */
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/* AMD's family; 0: another vendor's processor. */
+static unsigned amd_family(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || c != signature_AMD_ecx)
+        return 0;
+    __get_cpuid(1, &a, &b, &c, &d);
+    return ((a >> 8) & 0xf) + ((a >> 20) & 0xff);
+}
+
+static bool has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
+
+static const char *native_name(void) {
+    unsigned family = amd_family();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return "scalar";
+    if (!has_avx512())
+        return family ? "znver3" : "haswell";
+    return family == 0 ? "skylake-avx512" : family <= 0x19 ? "znver4" : "znver5";
+}
+#else
+static const char *native_name(void) {
+    return "scalar";
+}
+#endif
+
+/* ---- by name ---- */
+
+const struct target *target_find(const char *cpu) {
+    const char *name = strcmp(cpu, "native") == 0 ? native_name() : cpu;
+    for (int k = 0; k < NUM_CPUS; k++)
+        if (strcmp(cpus[k].name, name) == 0)
+            return &cpus[k].target;
+    return NULL;
+}
+
+bool target_list(int k, const char **cpu, const char **table, const char **doc) {
+    if (k < 0 || k > NUM_CPUS)
+        return false;
+    *cpu = k < NUM_CPUS ? cpus[k].name : "native";
+    *table = target_find(*cpu)->name;
+    *doc = k < NUM_CPUS ? cpus[k].doc : "the processor that nncc runs on";
+    return true;
+}
