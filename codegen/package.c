@@ -303,25 +303,6 @@ static const char attributes[] =
     "#ifndef NNCC_NOINLINE\n#ifdef __GNUC__\n#define NNCC_NOINLINE __attribute__((noinline))\n"
     "#else\n#define NNCC_NOINLINE\n#endif\n#endif\n";
 
-/* What each function begins with: the instructions it may use, whatever flags the C is compiled
- * with. */
-static void put_target(struct emit *em) {
-    const struct target *t = em->opt->target;
-    if (t->vector_bytes == 0)
-        return;
-    put(em, "\n/* What the functions of this file may use, whatever the compiler's flags say. "
-            "*/\n");
-    put(em, "#undef NNCC_TARGET\n");
-    if (!t->attribute) {
-        put(em, "#define NNCC_TARGET\n");
-        return;
-    }
-    put(em, "#if !defined(__GNUC__) || !defined(__x86_64__)\n"
-            "#error \"this C is for x86-64 and compilers that know the attributes of gcc\"\n"
-            "#endif\n");
-    putf(em, "#define NNCC_TARGET __attribute__((target(\"%s\")))\n", t->attribute);
-}
-
 /* How the assembler places a constant: its name, the part of the file that holds it, its bytes.
  * `$` is the prefix in capitals. */
 static const char incbin[] =
@@ -394,7 +375,8 @@ static void put_source(struct emit *em, struct str *source, const char *run) {
     if (placed)
         put_incbin(em);
     put(em, attributes);
-    put_target(em);
+    if (em->opt->target->vector_bytes > 0)
+        prim_put_macro(source, em->opt->target);
     put(em, em->lanes ? lanes_macro : "");
     put(em, em->weights_as_bytes ? byte_order_check : "");
     put(em, em->weights_as_bytes && !placed ? literals_pragma : "");

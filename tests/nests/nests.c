@@ -10,6 +10,7 @@
  *
  * The programs of a model run in a process of their own, so that one that ends in a bug is a
  * failure like any other: the next process goes on behind it. */
+#include "codegen/codegen.h"
 #include "frontend/frontend.h"
 #include "ir/constant.h"
 #include "polyhedral/polyhedral.h"
@@ -83,7 +84,11 @@ static struct verdict judge(const struct job *job, bool strict) {
     struct diag diag = {.sink = &messages};
     struct arena arena = {0};
     struct intern names = {.arena = &arena};
-    struct compile c = {.diag = &diag, .names = &names, .opt_level = 2, .strict = strict};
+    struct compile c = {.diag = &diag,
+                        .names = &names,
+                        .opt_level = 2,
+                        .strict = strict,
+                        .target = target_find("scalar")};
     struct loops *l = small_build(&job->nest, job->corner, &names, NULL);
     v.same = compare_ways(&c, l, strict, &v.figures, &why);
     snprintf(v.why, sizeof v.why, "%s", str_cstr(&why));
@@ -313,7 +318,8 @@ static void run_file(struct tally *t, const char *path) {
     struct intern names = {.arena = &arena};
     struct str messages = {0};
     struct diag diag = {.sink = &messages};
-    struct compile c = {.diag = &diag, .names = &names, .opt_level = 2};
+    struct compile c = {
+        .diag = &diag, .names = &names, .opt_level = 2, .target = target_find("scalar")};
     size_t len = strlen(path);
     bool dump = len > 6 && strcmp(path + len - 6, ".loops") == 0;
     bool taken = dump ? run_dump(t, &c, path) : run_onnx(t, &c, path);

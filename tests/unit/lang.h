@@ -11,6 +11,7 @@
 #ifndef NNCC_TESTS_LANG_H
 #define NNCC_TESTS_LANG_H
 
+#include "codegen/codegen.h"
 #include "ir/arena.h"
 #include "ir/constant.h"
 #include "ir/interp.h"
@@ -292,7 +293,7 @@ static void read_data_line(struct program *p, struct text *t) {
 static inline void program_read(struct program *p, struct bench *b, const char *text,
                                 const char *data) {
     *p = (struct program){.bench = b};
-    struct compile c = {.diag = &b->diag, .names = &b->names};
+    struct compile c = {.diag = &b->diag, .names = &b->names, .target = target_find("scalar")};
     if (strncmp(text, "loops", 5) == 0) {
         p->loops = loops_read("test.loops", text, strlen(text), &b->names, NULL, &b->diag);
         ck_assert_msg(p->loops && loops_check(p->loops, &b->diag), "%s",

@@ -3,6 +3,7 @@
 #ifndef NNCC_TESTS_UNIT_POLY_BENCH_H
 #define NNCC_TESTS_UNIT_POLY_BENCH_H
 
+#include "codegen/codegen.h"
 #include "passes/passes.h"
 
 #include <check.h>
@@ -19,7 +20,8 @@ static inline void bench_start(struct bench *b) {
     *b = (struct bench){.names = {.arena = NULL}};
     b->names.arena = &b->arena;
     b->diag.sink = &b->messages;
-    b->compile = (struct compile){.diag = &b->diag, .names = &b->names, .opt_level = 2};
+    b->compile = (struct compile){
+        .diag = &b->diag, .names = &b->names, .opt_level = 2, .target = target_find("scalar")};
 }
 
 static inline void bench_end(struct bench *b) {

@@ -1,5 +1,6 @@
 /* Lowering by ir/build.h: what nodes become, as text. Each case is a node over inputs %0, %1 …
  * and the statements it is lowered to. */
+#include "codegen/codegen.h"
 #include "ir/op.h"
 #include "passes/passes.h"
 #include "tests/unit/node_text.h"
@@ -27,7 +28,7 @@ static void lower_to(const struct lowering *c, struct str *out) {
     struct arena arena = {0};
     struct intern names = {.arena = &arena};
     struct diag diag = {.sink = out};
-    struct compile compile = {.diag = &diag, .names = &names};
+    struct compile compile = {.diag = &diag, .names = &names, .target = target_find("scalar")};
     struct str text = {0}, printed = {0};
     node_text(&text, c->inputs, c->node);
     struct graph *g = graph_read("t.graph", text.data, text.len, &names, NULL, &diag);

@@ -1,6 +1,7 @@
 /* The pass fuse: how many statements are left of programs (their texts are goldens,
  * golden/fuse), and that what is left gives the same bits as before, errors at run time
  * included. */
+#include "codegen/codegen.h"
 #include "lang.h"
 
 static const struct {
@@ -235,7 +236,7 @@ static int64_t bytes_of(const struct buffer *b) {
 
 /* What the program leaves in its outputs, one after the other, behind the code it returns. */
 static void run(struct bench *b, const struct loops *l, uint32_t seed, struct str *out) {
-    struct compile c = {.diag = &b->diag, .names = &b->names};
+    struct compile c = {.diag = &b->diag, .names = &b->names, .target = target_find("scalar")};
     struct ast *a = ast_from_loops(&c, l);
     arena_plan(a);
     ck_assert_msg(ast_check(a, &b->diag) && arena_check(a, &b->diag), "%s",
@@ -266,7 +267,8 @@ static struct loops *read(struct bench *b, const char *body) {
 }
 
 static void fuse(struct bench *b, struct loops *l) {
-    struct compile c = {.diag = &b->diag, .names = &b->names, .opt_level = 2};
+    struct compile c = {
+        .diag = &b->diag, .names = &b->names, .opt_level = 2, .target = target_find("scalar")};
     ck_assert(pass_fuse(&c, l));
     ck_assert_msg(loops_check(l, &b->diag), "%s", str_cstr(&b->messages));
 }
@@ -287,7 +289,8 @@ START_TEST(levels_differ_in_what_they_join) {
     bench_start(&b);
     b.diag.remarks = REMARK_MISSED;
     struct loops *l = read(&b, text);
-    struct compile c = {.diag = &b.diag, .names = &b.names, .opt_level = _i};
+    struct compile c = {
+        .diag = &b.diag, .names = &b.names, .opt_level = _i, .target = target_find("scalar")};
     ck_assert(pass_fuse(&c, l));
     ck_assert_int_eq(l->num_stmts, left[_i - 1]);
     ck_assert_int_eq(c.kept != NULL, _i == 1);

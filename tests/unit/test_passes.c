@@ -1,5 +1,6 @@
 /* passes/: graph text in, graph text out, one pass each; errors; the order of passes; dumps
  * that continue to the same program. */
+#include "codegen/codegen.h"
 #include "ir/op.h"
 #include "passes/passes.h"
 
@@ -18,7 +19,8 @@ struct fixture {
 
 static void start(struct fixture *f) {
     *f = (struct fixture){.names = {.arena = &f->arena}, .diag = {.sink = &f->messages}};
-    f->compile = (struct compile){.diag = &f->diag, .names = &f->names};
+    f->compile =
+        (struct compile){.diag = &f->diag, .names = &f->names, .target = target_find("scalar")};
 }
 
 static void finish(struct fixture *f) {

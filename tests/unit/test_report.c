@@ -1,5 +1,6 @@
 /* report_nests: what counts as a nest, a copy and a call. The reasons are goldens
  * (golden/report). */
+#include "codegen/codegen.h"
 #include "passes/passes.h"
 
 #include <check.h>
@@ -44,7 +45,7 @@ START_TEST(counts) {
     struct intern names = {.arena = &arena};
     struct str messages = {0};
     struct diag d = {.sink = &messages, .remarks = REMARK_ANALYSIS};
-    struct compile c = {.diag = &d, .names = &names};
+    struct compile c = {.diag = &d, .names = &names, .target = target_find("scalar")};
     char *text = arena_printf(&arena, "%s%s", buffers, cases[_i].body);
     struct ast *a = ast_read("t", text, strlen(text), &names, NULL, &d);
     ck_assert_msg(a && ast_check(a, &d), "%s", str_cstr(&messages));

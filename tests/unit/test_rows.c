@@ -1,5 +1,6 @@
 /* Operator rows at the edges of their domains: nodes over constants, folded by the
  * interpreter. Ordinary values are what ONNX's node tests are for. */
+#include "codegen/codegen.h"
 #include "ir/op.h"
 #include "passes/passes.h"
 #include "tests/unit/node_text.h"
@@ -30,7 +31,7 @@ static void evaluate(const struct evaluation *c, struct str *out) {
     struct intern names = {.arena = &arena};
     struct str text = {0};
     struct diag diag = {.sink = out};
-    struct compile compile = {.diag = &diag, .names = &names};
+    struct compile compile = {.diag = &diag, .names = &names, .target = target_find("scalar")};
     node_text(&text, c->inputs, c->node);
     struct graph *g = graph_read("t.graph", text.data, text.len, &names, NULL, &diag);
     if (g && pass_infer(&compile, g) && pass_expand(&compile, g) && pass_fold(&compile, g)) {

@@ -3,6 +3,7 @@
  * is `x f32[2,3]` (an input), `w = f32[3]` (a random constant), `v = +f32[3]` (a positive one),
  * `c = f32[]{1.0}`, then the left side with attributes, or nothing: then the left side of the
  * rule itself. */
+#include "codegen/codegen.h"
 #include "ir/constant.h"
 #include "ir/interp.h"
 #include "ir/op.h"
@@ -24,7 +25,8 @@ struct fixture {
 
 static void start(struct fixture *f) {
     *f = (struct fixture){.names = {.arena = &f->arena}, .diag = {.sink = &f->messages}};
-    f->compile = (struct compile){.diag = &f->diag, .names = &f->names};
+    f->compile =
+        (struct compile){.diag = &f->diag, .names = &f->names, .target = target_find("scalar")};
     f->random = 88172645463325252u;
 }
 

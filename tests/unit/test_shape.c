@@ -1,5 +1,6 @@
 /* Shape rules: what nodes over given operands come out as, and what is said of those that are
  * wrong. */
+#include "codegen/codegen.h"
 #include "ir/op.h"
 #include "passes/passes.h"
 #include "tests/unit/node_text.h"
@@ -19,7 +20,7 @@ static void shape_of(const struct shaping *c, struct str *out) {
     struct intern names = {.arena = &arena};
     struct str text = {0}, messages = {0};
     struct diag diag = {.sink = &messages};
-    struct compile compile = {.diag = &diag, .names = &names};
+    struct compile compile = {.diag = &diag, .names = &names, .target = target_find("scalar")};
     node_text(&text, c->inputs, c->node);
     struct graph *g = graph_read("t.graph", text.data, text.len, &names, NULL, &diag);
     if (g && pass_infer(&compile, g)) {
