@@ -52,6 +52,29 @@ static const struct expr *remainder_of(struct plain *n, const struct expr *e, in
     return expr_2(n->a->arena, FUNC_REM, e, expr_index(n->a->arena, k));
 }
 
+/* What drop_multiples takes from e, divided by k. */
+static const struct expr *multiples_of(struct arena *arena, const struct expr *e, int64_t k) {
+    int64_t factor;
+    if (e->kind == EXPR_FUNC && e->func == FUNC_ADD)
+        return expr_2(arena, FUNC_ADD, multiples_of(arena, e->arg[0], k),
+                      multiples_of(arena, e->arg[1], k));
+    if (expr_as_int(e, &factor))
+        return expr_index(arena, factor % k == 0 ? factor / k : 0);
+    bool multiple = e->kind == EXPR_FUNC && e->func == FUNC_MUL &&
+                    expr_as_int(e->arg[1], &factor) && factor % k == 0;
+    return multiple ? expr_2(arena, FUNC_MUL, e->arg[0], expr_index(arena, factor / k))
+                    : expr_index(arena, 0);
+}
+
+/* e / k. */
+static const struct expr *quotient_of(struct plain *n, const struct expr *e, int64_t k) {
+    int64_t lo, hi;
+    const struct expr *rest = drop_multiples(n->a->arena, e, k);
+    if (expr_range(rest, small_range, n, &lo, &hi) && lo >= 0 && hi < k)
+        return multiples_of(n->a->arena, e, k);
+    return expr_2(n->a->arena, FUNC_DIV, e, expr_index(n->a->arena, k));
+}
+
 /* Row-major: the sum of index * stride; an index into an extent of 1 is 0. */
 static const struct expr *row_major(struct plain *n, const struct array *a,
                                     const struct expr *const *index) {
@@ -76,8 +99,7 @@ const struct expr *plain_address(struct plain *n, int array, const struct expr *
     const struct expr *at = expr_index(arena, 0);
     for (int k = 0; k < a->layout_rank; k++) {
         const struct layout_dim *d = &a->layout[k];
-        const struct expr *i =
-            expr_2(arena, FUNC_DIV, index[d->dim], expr_index(arena, d->div));
+        const struct expr *i = quotient_of(n, index[d->dim], d->div);
         if (d->mod)
             i = remainder_of(n, i, d->mod);
         at = expr_2(arena, FUNC_MUL, at, expr_index(arena, layout_dim_size(n->l, a, d)));

@@ -58,12 +58,18 @@ static bool run_fuse(struct state *s) {
 /* The loops as sets and maps, and the proof that they are right. */
 static bool import_loops(struct state *s) {
     s->poly = poly_import(s->loops, s->compile->diag);
+    poly_target(s->poly, s->compile->target);
     bool inside = poly_bounds(s->poly);
     return poly_depend(s->poly) && inside;
 }
 
 static bool run_import(struct state *s) {
     return import_loops(s);
+}
+
+static bool run_layout(struct state *s) {
+    poly_layout(s->poly, s->compile->strict);
+    return true;
 }
 
 static bool run_schedule(struct state *s) {
@@ -261,7 +267,7 @@ static bool write_constants(struct state *s) {
 /* ---- reading a dump ---- */
 
 /* The loops, which are proven anew, and their schedules, which are certified before anything is
- * made of them. Only import leaves none behind. */
+ * made of them. Passes before schedule leave none behind. */
 static bool read_poly(struct state *s, const char *file, const char *text, size_t len,
                       const struct constant_pool *side) {
     struct compile *c = s->compile;
@@ -269,7 +275,7 @@ static bool read_poly(struct state *s, const char *file, const char *text, size_
     s->loops = loops_read(file, text, split, c->names, side, c->diag);
     if (!s->loops || !loops_check(s->loops, c->diag) || !import_loops(s))
         return false;
-    if (split == len && passes[pass_find(s->opt->start)].takes == LEVEL_LOOPS)
+    if (split == len && pass_find(s->opt->start) < pass_find("schedule"))
         return true;
     return poly_read_schedule(s->poly, file, text, len) && poly_certify(s->poly);
 }

@@ -43,7 +43,7 @@ static isl_stat take_time(__isl_take isl_map *map, void *user) {
 /* Removes what is below a mark "tile". */
 static __isl_give isl_schedule_node *cut_tile(__isl_take isl_schedule_node *node, void *user) {
     (void)user;
-    if (!leaf_is_tile(node))
+    if (!leaf_is_tile(node, NULL))
         return node;
     return isl_schedule_node_parent(isl_schedule_node_cut(isl_schedule_node_child(node, 0)));
 }
@@ -188,7 +188,7 @@ static void certify_storage(struct poly *p, struct poly_times *times) {
     bool layouts = false, done = true;
     for (int k = 0; k < p->loops->arrays.len; k++) {
         const struct array *a = &p->loops->arrays.data[k];
-        layouts |= a->kind == ARRAY_TEMP && a->layout_rank > 0;
+        layouts |= reuse_folds(p->loops, a);
     }
     for (int r = 0; r < p->num_regions && layouts && done; r++) {
         struct certificate c = {.poly = p, .region = r, .time = times->tiles, .tiles = true};

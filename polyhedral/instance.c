@@ -55,7 +55,9 @@ struct small {
     struct shrink_request request;
     isl_set *range; // shrink_range's; of a tile: what it is for all its instances
     isl_ast_node *node;
-    bool uniform; // the instances of each tile have one range
+    bool uniform;            // the instances of each tile have one range
+    const struct expr *kept; // of a tile whose instances have different ones: the body with the
+                             // guards that tell them apart
 };
 
 /* The parameter of a small build that stands for the statement's iterator k. */
@@ -91,6 +93,16 @@ static __isl_give isl_set *convex(__isl_keep isl_set *set) {
     return isl_set_from_basic_set(isl_set_simple_hull(isl_set_copy(set)));
 }
 
+/* The body of the reduce with the guards that some point of `points` needs. */
+static void keep_guards(struct small *x, __isl_keep isl_set *points) {
+    struct astgen *g = x->gen;
+    const struct poly_stmt *s = g->leaf->stmt;
+    const struct expr *reduce = x->request.reduce;
+    int n = s->num_dims + reduce->num_iters;
+    struct affine a = {g->poly, s->dims, n, n, NULL};
+    x->kept = shrink_guards(&a, &g->plain.scratch, points, reduce->arg[0]);
+}
+
 /* Takes the union of the ranges of each tile for the range of its first instance. */
 static void unite(struct small *x) {
     const struct poly_leaf *leaf = x->gen->leaf;
@@ -109,8 +121,17 @@ static void unite(struct small *x) {
     step = isl_space_add_dims(step, isl_dim_set, more);
     block = isl_map_flat_product(block, isl_map_identity(isl_space_map_from_set(step)));
     isl_set *all = isl_set_apply(isl_set_copy(x->range), isl_map_reverse(isl_map_copy(block)));
-    isl_set *spread = isl_set_apply(isl_set_copy(all), block);
+    isl_set *spread = isl_set_apply(isl_set_copy(all), isl_map_copy(block));
     x->uniform = isl_set_is_subset(spread, x->range) == isl_bool_true;
+    if (!x->uniform && leaf->mark.vector) {
+        isl_set *hull = convex(all);
+        isl_set_free(all);
+        isl_set_free(spread);
+        all = hull;
+        spread = isl_set_apply(isl_set_copy(all), isl_map_copy(block));
+        keep_guards(x, spread);
+    }
+    isl_map_free(block);
     isl_set_free(spread);
     isl_set_free(x->range);
     x->range = all;
@@ -246,7 +267,8 @@ static bool is_vector(const struct astgen *g, int d) {
 static void add_tile_iter(struct tile_build *x, int d) {
     struct plain *n = &x->gen->plain;
     const struct poly_leaf *leaf = x->gen->leaf;
-    enum tile_role role = is_vector(x->gen, d) ? TILE_VEC : TILE_ROW;
+    bool vector = leaf->mark.vector ? leaf->mark.lanes && d == leaf->vec : is_vector(x->gen, d);
+    enum tile_role role = vector ? TILE_VEC : TILE_ROW;
     int64_t size = leaf->size[d];
     struct tile_iter it = {plain_fresh_name(n, role == TILE_VEC ? 'v' : 'm'), role, size,
                            expr_index(n->a->arena, size)};
@@ -280,7 +302,8 @@ static const struct expr *tile_reduce(struct tile_build *x, const struct expr *r
     struct iter *iters = arena_array(arena, struct iter, reduce->num_iters);
     const struct expr **steps =
         arena_array(&n->scratch, const struct expr *, reduce->num_iters);
-    bool ok = find_range(g, reduce, true, &small) && small.uniform;
+    bool ok = find_range(g, reduce, true, &small) && (small.uniform || small.kept);
+    ok = ok && (small.uniform || n->bounds.len == 0);
     for (int k = 0; k < reduce->num_iters; k++) {
         iters[k] = (struct iter){plain_fresh_name(n, 'k'), NULL};
         steps[k] = expr_var(arena, DTYPE_INDEX, iters[k].name);
@@ -294,17 +317,23 @@ static const struct expr *tile_reduce(struct tile_build *x, const struct expr *r
         g->poly->figures.shrunk += ok;
     }
     const struct expr *body = small.node ? small.request.body : reduce->arg[0];
+    body = small.kept ? small.kept : body;
     n->bounds.len = small.node ? small.request.num_bounds : n->bounds.len;
     isl_ast_node_free(small.node);
     if (!ok)
         return NULL;
+    const struct poly_mark *mark = &g->leaf->mark;
+    struct iter *ordered = arena_array(arena, struct iter, reduce->num_iters);
     for (int k = 0; k < reduce->num_iters; k++) {
-        struct tile_iter it = {iters[k].name, TILE_RED,
-                               loops_extent(n->l, reduce->iters[k].extent), iters[k].extent};
+        int i = mark->num_order && !g->strict ? mark->order[k] : k;
+        bool split = mark->vector && mark->split == i && !g->strict;
+        struct tile_iter it = {iters[i].name, split ? TILE_SPLIT : TILE_RED,
+                               loops_extent(n->l, reduce->iters[i].extent), iters[i].extent};
+        ordered[k] = iters[i];
         vec_push(arena, &x->iters, it);
-        plain_push(n, reduce->iters[k].name, steps[k]);
+        plain_push(n, reduce->iters[i].name, steps[i]);
     }
-    return expr_reduce(arena, reduce->func, reduce->dtype, iters, reduce->num_iters,
+    return expr_reduce(arena, reduce->func, reduce->dtype, ordered, reduce->num_iters,
                        plain_body(n, reduce, body));
 }
 

@@ -233,14 +233,75 @@ static void add_leaf(struct finder *f, struct make *x) {
     vec_push(&f->poly->arena, &f->out->list, x->leaf);
 }
 
-bool leaf_is_tile(__isl_keep isl_schedule_node *node) {
+/* ---- marks ---- */
+
+const char *leaf_mark(struct arena *a, const struct poly_mark *mark) {
+    if (!mark->vector)
+        return "tile";
+    const char *text = mark->lanes ? "vector tile lanes" : "vector tile";
+    if (mark->split >= 0)
+        text = arena_printf(a, "%s split %d", text, mark->split);
+    for (int k = 0; k < mark->num_order; k++)
+        text = arena_printf(a, "%s%s %d", text, k ? "" : " order", mark->order[k]);
+    return text;
+}
+
+/* A number below MAX_REDUCE, and what follows it; false: there is none. */
+static bool read_digit(const char **text, int *number) {
+    if ((*text)[0] != ' ' || (*text)[1] < '0' || (*text)[1] >= '0' + MAX_REDUCE)
+        return false;
+    *number = (*text)[1] - '0';
+    *text += 2;
+    return true;
+}
+
+static bool accept(const char **text, const char *word) {
+    size_t len = strlen(word);
+    bool found = strncmp(*text, word, len) == 0;
+    *text += found ? len : 0;
+    return found;
+}
+
+/* false: it is none of a tile's. */
+static bool read_mark(const char *text, struct poly_mark *mark) {
+    bool ok = true;
+    *mark = (struct poly_mark){.split = -1};
+    if (strcmp(text, "tile") == 0)
+        return true;
+    mark->vector = accept(&text, "vector tile");
+    mark->lanes = accept(&text, " lanes");
+    if (accept(&text, " split"))
+        ok = read_digit(&text, &mark->split);
+    if (accept(&text, " order"))
+        while (mark->num_order < MAX_REDUCE && read_digit(&text, &mark->order[mark->num_order]))
+            mark->num_order++;
+    return ok && mark->vector && *text == '\0';
+}
+
+bool leaf_is_tile(__isl_keep isl_schedule_node *node, struct poly_mark *mark) {
+    struct poly_mark unused;
     if (isl_schedule_node_get_type(node) != isl_schedule_node_mark)
         return false;
     isl_id *id = isl_schedule_node_mark_get_id(node);
-    bool is = strcmp(isl_id_get_name(id), "tile") == 0;
+    bool is = read_mark(isl_id_get_name(id), mark ? mark : &unused);
     isl_id_free(id);
     return is;
 }
+
+/* Does the mark speak of the reduce that the statement has? */
+static bool fits(const struct poly_mark *mark, const struct poly_stmt *s) {
+    const struct expr *reduce = s->stmt ? expr_find(s->stmt->rhs, EXPR_REDUCE) : NULL;
+    int n = reduce ? reduce->num_iters : 0;
+    bool seen[MAX_REDUCE] = {false}, ok = mark->split < n;
+    ok = ok && (mark->num_order == 0 || mark->num_order == n);
+    for (int k = 0; k < mark->num_order && ok; k++) {
+        ok = mark->order[k] < n && !seen[mark->order[k]];
+        seen[ok ? mark->order[k] : 0] = true;
+    }
+    return ok;
+}
+
+/* ---- one leaf ---- */
 
 static void drop_tile(struct make *x) {
     isl_multi_aff_free(x->first);
@@ -253,18 +314,21 @@ static void drop_tile(struct make *x) {
 static bool take_leaf(struct finder *f, __isl_keep isl_schedule_node *node,
                       __isl_take isl_set *instances) {
     struct make x = {.poly = f->poly, .node = node};
-    bool tile = leaf_is_tile(node);
+    bool tile = leaf_is_tile(node, &x.leaf.mark);
     take_instances(&x, instances);
     if (!x.leaf.stmt || isl_set_is_empty(x.leaf.domain) == isl_bool_true) {
         isl_set_free(x.leaf.domain);
         return false;
     }
     x.leaf.name = arena_printf(&f->poly->arena, "%s_%d", x.leaf.stmt->name, f->out->list.len);
-    if (tile && !make_tile(&x)) {
+    bool fit = fits(&x.leaf.mark, x.leaf.stmt);
+    if (tile && (!fit || !make_tile(&x))) {
         drop_tile(&x);
-        diag_remark(f->poly->diag, REMARK_MISSED, poly_loc(x.leaf.stmt),
-                    "%s: a mark \"tile\" that is not above boxes of one size means nothing",
-                    x.leaf.stmt->name);
+        diag_remark(
+            f->poly->diag, REMARK_MISSED, poly_loc(x.leaf.stmt),
+            fit ? "%s: a mark \"tile\" that is not above boxes of one size means nothing"
+                : "%s: a mark \"tile\" that speaks of another reduction means nothing",
+            x.leaf.stmt->name);
         return false;
     }
     if (!tile) {
@@ -278,7 +342,7 @@ static bool take_leaf(struct finder *f, __isl_keep isl_schedule_node *node,
 /* Several statements may share a leaf, when their order does not matter, but no tile. */
 static isl_bool visit(__isl_keep isl_schedule_node *node, void *user) {
     struct finder *f = user;
-    bool tile = leaf_is_tile(node), deeper = tile;
+    bool tile = leaf_is_tile(node, NULL), deeper = tile;
     if (!tile && isl_schedule_node_get_type(node) != isl_schedule_node_leaf)
         return isl_bool_true;
     isl_union_set *domain = isl_schedule_node_get_domain(node);

@@ -252,11 +252,13 @@ static void contract(struct open *o, int array) {
     int *loop = arena_array(&p->arena, int, a->rank + 1), n = 0;
     for (int d = 0; d < a->rank; d++)
         loop[d] = -2;
-    if (a->kind != ARRAY_TEMP || a->layout_rank || !follow(o, array, loop))
+    if (a->kind != ARRAY_TEMP || reuse_folds(p->loops, a) ||
+        (a->layout_rank && a->layout_rank != a->rank) || !follow(o, array, loop))
         return;
     struct layout_dim *layout = arena_array(p->loops->arena, struct layout_dim, a->rank + 1);
     bool folds = false;
-    for (int d = 0; d < a->rank; d++) {
+    for (int k = 0; k < a->rank; k++) {
+        int d = a->layout_rank ? a->layout[k].dim : k; // in the order it has
         bool block = o->num_pieces && loop[d] == o->band - 1;
         int64_t size = block ? o->pieces[0].size : 0;
         folds |= loop[d] >= 0;

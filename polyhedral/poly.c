@@ -225,6 +225,10 @@ static void free_statement(struct poly_stmt *s) {
     }
 }
 
+void poly_target(struct poly *p, const struct target *target) {
+    p->target = target;
+}
+
 void poly_free(struct poly *p) {
     if (!p)
         return;

@@ -10,6 +10,7 @@
 #define NNCC_POLYHEDRAL_POLY_H
 
 #include "ir/plain.h"
+#include "ir/target.h"
 #include "polyhedral/polyhedral.h"
 
 #include <isl/aff.h>
@@ -53,6 +54,21 @@ struct poly_branch {
     int depth; // repeats around the if
 };
 
+enum { MAX_REDUCE = 8 };
+
+/* How a statement runs in tiles on a target with vectors (model.c). */
+struct poly_tiling {
+    int vec;               // dimension along which lanes lie, or -1
+    int64_t block;         // instances of a tile along it
+    bool vec_outer;        // blocks along it are the outermost loop, else the innermost
+    int split;             // or the iterator of the reduce whose steps fill lanes; -1
+    int row[2];            // dimensions of the rows, -1
+    int64_t rows[2];       // instances of a tile along each
+    int fixed_row;         // that the nest has chosen, -1
+    int order[MAX_REDUCE]; // iterators of the reduce, outermost first
+    double cycles, next;   // predicted; of the runner-up
+};
+
 /* A leaf of the tree of statements. `number` is its place in the text. */
 struct poly_stmt {
     enum poly_role role;
@@ -67,6 +83,8 @@ struct poly_stmt {
     const char *const *dims; // names of the extended domain
     int num_dims, num_ext;   // of the domain, of the extended domain
     bool exact; // no extent of the extended domain is left out for not being affine
+    bool tiled; // runs in tiles as `tiling` says
+    struct poly_tiling tiling;
     isl_set *domain;
     vec(struct poly_access) accesses;
 };
@@ -95,7 +113,8 @@ struct poly {
     isl_ctx *ctx;
     struct loops *loops; // layouts of temporaries are chosen with the schedule
     struct diag *diag;
-    bool strict; // see ast_from_poly
+    bool strict;                 // see ast_from_poly
+    const struct target *target; // NULL: portable C
     struct arena arena;
     isl_set *context;             // 0-dimensional: 1 <= symbol <= max
     const char **array_names;     // [arrays], for printing expressions
@@ -215,6 +234,9 @@ void reuse_alias(struct poly *p);
  * of a layout that folds, in the order of the times. */
 void reuse_layout(struct poly *p, const struct poly_times *times);
 
+/* Does a temporary's layout keep different elements in one cell? */
+bool reuse_folds(const struct loops *l, const struct array *a);
+
 /* ---- stride.c ---- */
 
 enum { LARGEST_STEP = 4 }; // elements between neighbours that still lie close together
@@ -224,12 +246,25 @@ enum { LARGEST_STEP = 4 }; // elements between neighbours that still lie close t
 bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
                int64_t *stride);
 
-/* ---- block.c ---- */
+/* ---- model.c ---- */
 
 /* lo <= dimension < hi, in blocks of `size`, which divides hi - lo. */
 struct poly_piece {
     int64_t lo, hi, size;
 };
+
+/* Could this constant be given any layout: read by this statement alone, by iterators? */
+bool model_can_pack(const struct poly *p, const struct poly_stmt *s,
+                    const struct poly_access *a);
+/* Cuts [0, extent) into blocks along lanes and the rest; returns how many pieces. */
+int model_cut_lanes(int64_t extent, int64_t block, struct poly_piece *pieces);
+/* The best tiles for a statement on p->target; dimensions that are `taken` [num_dims] are left
+ * alone, rows along fixed_row (or -1) are given. `pack`: constants that can be packed are taken
+ * to lie as is best. False: none, its loops are left to the C compiler. */
+bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *taken,
+                int fixed_row, int64_t fixed_rows, bool pack, struct poly_tiling *out);
+
+/* ---- block.c ---- */
 
 /* How a statement is cut. */
 struct poly_blocking {
@@ -298,6 +333,18 @@ const struct expr *shrink_guards(const struct affine *a, struct arena *arena,
 
 /* ---- leaf.c ---- */
 
+/* What a mark says of the tiles below it:
+ *
+ *     tile                           codegen chooses what are lanes
+ *     vector tile lanes order 1 2 0  the last member of the band is lanes; the loops of the
+ *                                    reduce in this order, outermost first
+ *     vector tile split 0 order 1 0  steps of iterator 0 of the reduce are lanes */
+struct poly_mark {
+    bool vector, lanes;
+    int split; // -1: none
+    int num_order, order[MAX_REDUCE];
+};
+
 /* Instances that isl's ast has one user node for. */
 struct poly_leaf {
     const struct poly_stmt *stmt;
@@ -308,13 +355,16 @@ struct poly_leaf {
     isl_set *firsts;         // of a tile: the first instances
     isl_map *block;          // of a tile: first instance -> instances
     int vec;                 // of a tile: the dimension its last loop walks along, or -1
+    struct poly_mark mark;   // of a tile
 };
 struct poly_leaves {
     vec(struct poly_leaf) list;
 };
 
-/* Is it a mark "tile"? */
-bool leaf_is_tile(__isl_keep isl_schedule_node *node);
+/* Is it the mark of a tile? Then *mark, if not NULL, is what it says. */
+bool leaf_is_tile(__isl_keep isl_schedule_node *node, struct poly_mark *mark);
+/* The text of a mark, in the arena. */
+const char *leaf_mark(struct arena *a, const struct poly_mark *mark);
 /* The leaves of a schedule. A mark "tile" above something else than boxes of one size is said
  * in a remark and means nothing. False when isl gave up; call leaf_free in any case. */
 bool leaf_find(struct poly *p, __isl_keep isl_schedule *schedule, struct poly_leaves *out);

@@ -2,6 +2,7 @@
  *
  *     struct poly *p = poly_import(loops, diag);      // statements and accesses as sets, maps
  *     bool ok = poly_bounds(p) && poly_depend(p);     // is the source right? the user's errors
+ *     poly_layout(p, strict);
  *     poly_schedule(p, strict, true);                 // or poly_read_schedule(p, file, …)
  *     ok = ok && poly_certify(p);                     // does it keep every dependence?
  *     struct ast *a = ast_from_poly(p, names, strict);
@@ -15,6 +16,7 @@
 #include "ir/ast.h"
 #include "ir/diag.h"
 #include "ir/loops.h"
+#include "ir/target.h"
 
 struct constant_pool;
 struct poly;
@@ -33,6 +35,9 @@ struct poly_figures {
 /* Statements, accesses and storage of l as sets and maps. l must have passed loops_check and
  * outlive the result. */
 struct poly *poly_import(struct loops *l, struct diag *d);
+/* What machine the schedule is for, to be said before there is one; borrowed. Without, or with
+ * one that has no vectors, it is for portable C. */
+void poly_target(struct poly *p, const struct target *target);
 /* A leaked isl object aborts the program here: it is a bug. */
 void poly_free(struct poly *p);
 struct poly_figures poly_figures(const struct poly *p);
@@ -47,6 +52,10 @@ bool poly_bounds(struct poly *p);
  * before its last read. Reports what is not so; false after errors. Requires poly_bounds. */
 bool poly_depend(struct poly *p);
 
+/* Chooses layouts of temporaries and constants, for a target with vectors (else does nothing):
+ * which dimension is contiguous, by the cost model; constants are packed as the tiles read
+ * them. Requires poly_depend. */
+void poly_layout(struct poly *p, bool strict);
 /* Chooses a schedule for each region (a run of statements between seq, if, while, call and
  * require): nests of statements that share outer loops (of one ONNX node, or `across` nodes),
  * blocks for reductions, borders apart from what is inside. Gives arrays that live inside one

@@ -243,10 +243,22 @@ void reuse_alias(struct poly *p) {
             check_all(p, p->loops->arrays.data[y].alias, y, NULL);
 }
 
+bool reuse_folds(const struct loops *l, const struct array *a) {
+    bool whole = a->kind == ARRAY_TEMP && a->layout_rank;
+    if (!whole)
+        return false;
+    for (int d = 0; d < a->rank && whole; d++) {
+        whole = loops_extent(l, a->extent[d]) == 1;
+        for (int k = 0; k < a->layout_rank; k++)
+            whole |= a->layout[k].dim == d && a->layout[k].div == 1 && a->layout[k].mod == 0;
+    }
+    return !whole;
+}
+
 void reuse_layout(struct poly *p, const struct poly_times *times) {
     for (int y = 0; y < p->loops->arrays.len; y++) {
         const struct array *a = &p->loops->arrays.data[y];
-        if (a->layout_rank && a->kind == ARRAY_TEMP)
+        if (reuse_folds(p->loops, a))
             check_all(p, y, y, times);
     }
 }

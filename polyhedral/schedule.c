@@ -69,10 +69,11 @@ static __isl_give isl_schedule *insert_band(__isl_take isl_schedule *schedule,
     return isl_schedule_insert_partial_schedule(schedule, band_of(s, members));
 }
 
-static __isl_give isl_schedule *insert_mark(__isl_take isl_schedule *schedule) {
+static __isl_give isl_schedule *insert_mark(__isl_take isl_schedule *schedule,
+                                            const char *name) {
     isl_ctx *ctx = isl_schedule_get_ctx(schedule);
     isl_schedule_node *node = isl_schedule_node_child(isl_schedule_get_root(schedule), 0);
-    node = isl_schedule_node_insert_mark(node, isl_id_alloc(ctx, "tile", NULL));
+    node = isl_schedule_node_insert_mark(node, isl_id_alloc(ctx, name, NULL));
     isl_schedule_free(schedule);
     schedule = isl_schedule_node_get_schedule(node);
     isl_schedule_node_free(node);
@@ -115,7 +116,7 @@ static __isl_give isl_schedule *leaf(const struct cut *c, __isl_take isl_set *do
             points = isl_aff_list_add(points, dimension(s, c->blocks.row));
         if (vecs)
             points = isl_aff_list_add(points, dimension(s, c->blocks.vec));
-        schedule = insert_mark(insert_band(schedule, s, points));
+        schedule = insert_mark(insert_band(schedule, s, points), "tile");
     }
     isl_aff_list *start = isl_aff_list_alloc(c->poly->ctx, 1);
     if (c->blocks.vec >= 0)
@@ -189,11 +190,140 @@ static __isl_give isl_schedule *row_schedule(const struct cut *c,
     return band && b->inside ? separate(all) : all;
 }
 
+/* ---- tiles of a target with vectors ---- */
+
+/* The loops around the tiles of a statement. */
+struct tiles {
+    const struct poly *poly;
+    const struct poly_stmt *s;
+    int num;                      // of loops
+    int *dim;                     // [num] outermost first
+    struct poly_piece (*cut)[2];  // [num] pieces of each
+    int *num_cut;                 // [num]
+    const struct poly_piece **at; // [num_dims] the piece at hand of a dimension that tiles cut
+    const char *mark, *narrow;    // of tiles; of those with one element along lanes
+};
+
+/* What is said of the tiles. */
+static const char *mark_of(struct poly *p, const struct poly_stmt *s, bool lanes) {
+    const struct poly_tiling *t = &s->tiling;
+    const struct expr *reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
+    struct poly_mark mark = {.vector = true, .lanes = lanes, .split = t->split};
+    mark.num_order = reduce && reduce->num_iters <= MAX_REDUCE ? reduce->num_iters : 0;
+    memcpy(mark.order, t->order, sizeof mark.order);
+    return leaf_mark(&p->arena, &mark);
+}
+
+static void add_loop(struct tiles *x, int d, const struct poly_piece *pieces, int n) {
+    x->dim[x->num] = d;
+    memcpy(x->cut[x->num], pieces, (size_t)n * sizeof *pieces);
+    x->num_cut[x->num++] = n;
+}
+
+/* The instances of one tile, below the mark. */
+static __isl_give isl_schedule *tile_points(const struct tiles *x, __isl_take isl_set *domain) {
+    const struct poly_tiling *t = &x->s->tiling;
+    isl_aff_list *points = isl_aff_list_alloc(x->poly->ctx, 3);
+    for (int d = 0; d < x->s->num_dims; d++)
+        if (x->at[d] && x->at[d]->size > 1 && d != t->vec)
+            points = isl_aff_list_add(points, dimension(x->s, d));
+    bool lanes = t->vec >= 0 && x->at[t->vec];
+    if (lanes)
+        points = isl_aff_list_add(points, dimension(x->s, t->vec));
+    isl_schedule *schedule = isl_schedule_from_domain(isl_union_set_from_set(domain));
+    return insert_mark(insert_band(schedule, x->s, points), lanes ? x->mark : x->narrow);
+}
+
+/* Loop k and all in it, over the domain. */
+static __isl_give isl_schedule *tile_loops(struct tiles *x, __isl_take isl_set *domain, int k) {
+    if (isl_set_is_empty(domain) == isl_bool_true) {
+        isl_set_free(domain);
+        return NULL;
+    }
+    if (k == x->num)
+        return tile_points(x, domain);
+    isl_schedule *all = NULL;
+    int d = x->dim[k];
+    for (int i = 0; i < x->num_cut[k]; i++) {
+        const struct poly_piece *piece = &x->cut[k][i];
+        bool all_of_it = piece->hi < 0; // not a constant
+        isl_set *part = in_piece(isl_set_copy(domain), all_of_it ? -1 : d, piece);
+        x->at[d] = piece->size > 1 ? piece : NULL;
+        isl_schedule *inner = tile_loops(x, part, k + 1);
+        isl_aff_list *start = isl_aff_list_alloc(x->poly->ctx, 1);
+        start = isl_aff_list_add(start, block_start(x->s, d, piece));
+        all = then(all, inner ? insert_band(inner, x->s, start) : NULL);
+        if (!inner)
+            isl_aff_list_free(start);
+    }
+    x->at[d] = NULL;
+    isl_set_free(domain);
+    return all;
+}
+
+static int64_t extent_of(const struct poly_stmt *s, int d) {
+    int64_t extent;
+    bool known = expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent);
+    return known ? extent : -1;
+}
+
+static void add_lanes(struct tiles *x) {
+    const struct poly_tiling *t = &x->s->tiling;
+    struct poly_piece pieces[2];
+    if (t->vec >= 0)
+        add_loop(x, t->vec, pieces, model_cut_lanes(extent_of(x->s, t->vec), t->block, pieces));
+}
+
+/* A statement in tiles, as its tiling says; dimensions that are `shared` have their loops
+ * around, and so has `row` (or -1), by blocks: `fixed`. */
+static __isl_give isl_schedule *tile_schedule(struct poly *p, const struct poly_stmt *s,
+                                              const bool *shared, int row,
+                                              const struct poly_piece *fixed) {
+    const struct poly_tiling *t = &s->tiling;
+    int n = s->num_dims;
+    struct tiles x = {.poly = p, .s = s};
+    struct poly_piece pieces[2];
+    x.mark = mark_of(p, s, true);
+    x.narrow = mark_of(p, s, false);
+    x.dim = arena_array(&p->arena, int, n);
+    x.cut = (struct poly_piece(*)[2])arena_array(&p->arena, struct poly_piece, 2 * n);
+    x.num_cut = arena_array(&p->arena, int, n);
+    x.at = arena_array(&p->arena, const struct poly_piece *, n);
+    if (t->vec_outer)
+        add_lanes(&x);
+    for (int d = s->num_repeats; d < n; d++) {
+        int k = d == t->row[0] ? 0 : d == t->row[1] ? 1 : -1;
+        if (shared[d] || d == t->vec || d == row)
+            continue;
+        int num = k < 0 ? 1 : block_cut(0, extent_of(s, d), t->rows[k], pieces);
+        if (k < 0)
+            pieces[0] = (struct poly_piece){0, extent_of(s, d), 1};
+        add_loop(&x, d, pieces, num);
+    }
+    if (!t->vec_outer)
+        add_lanes(&x);
+    isl_set *domain = isl_set_copy(s->domain);
+    if (row >= 0) {
+        domain = in_piece(domain, row, fixed);
+        x.at[row] = fixed->size > 1 ? fixed : NULL;
+    }
+    return tile_loops(&x, domain, 0);
+}
+
+/* ---- nests and regions ---- */
+
 /* A statement below the band of its nest; `piece` of dimension `row`, or all of it if -1. */
-static __isl_give isl_schedule *statement_schedule(struct poly *p, const struct poly_stmt *s,
+static __isl_give isl_schedule *statement_schedule(struct poly *p, struct poly_stmt *s,
                                                    const bool *shared, int row,
                                                    const struct poly_piece *piece) {
     struct cut c = {p, s, shared, row >= 0, {.row = row}};
+    bool alone = row < 0;
+    for (int d = 0; d < s->num_dims; d++)
+        alone &= !shared[d];
+    if (!alone || !s->tiled) // else poly_layout has chosen
+        s->tiled = model_tile(p, s, shared, row, piece ? piece->size : 1, false, &s->tiling);
+    if (s->tiled)
+        return tile_schedule(p, s, shared, row, piece);
     if (row >= 0)
         c.blocks.rows[c.blocks.num_rows++] = *piece;
     isl_schedule *all = NULL;
@@ -203,8 +333,6 @@ static __isl_give isl_schedule *statement_schedule(struct poly *p, const struct 
     isl_set_free(c.blocks.inside);
     return all;
 }
-
-/* ---- nests and regions ---- */
 
 static __isl_give isl_multi_union_pw_aff *shared_band(const struct poly *p,
                                                       const struct poly_nest *nest,
@@ -230,7 +358,7 @@ static __isl_give isl_schedule *nest_piece(struct poly *p, const struct poly_nes
                                            const struct poly_piece *piece) {
     isl_schedule *all = NULL;
     for (int k = 0; k < nest->num; k++) {
-        const struct poly_stmt *s = p->stmts.data[nest->stmts[k]];
+        struct poly_stmt *s = p->stmts.data[nest->stmts[k]];
         bool *shared = arena_array(&p->arena, bool, s->num_dims);
         for (int b = 0; b < nest->band - (piece != NULL); b++)
             shared[nest->dim[k][b]] = true;

@@ -35,7 +35,7 @@ static bool is_finite(const struct shrink *s, const struct expr *e) {
     if (e->kind != EXPR_LOAD)
         return false;
     const struct array *a = &s->poly->loops->arrays.data[e->array];
-    bool finite = a->kind == ARRAY_CONST && !a->layout_rank;
+    bool finite = a->kind == ARRAY_CONST;
     int64_t n = loops_elements(s->poly->loops, e->array);
     for (int64_t k = 0; k < n && finite; k++)
         finite = is_finite_value(a->dtype, dtype_load(a->dtype, a->data, k));
@@ -156,21 +156,36 @@ __isl_give isl_set *reduce_range(const struct poly *p, const struct poly_stmt *s
 
 struct settle {
     const struct affine *affine;
+    struct arena *arena;
     isl_set *points;
     const struct expr *guard, *by; // what was decided
 };
+
+/* The guard without the bounds that hold at all points; e itself, when none does. */
+static const struct expr *needed(const struct settle *s, const struct expr *e) {
+    const struct expr **bounds = arena_array(s->arena, const struct expr *, e->n);
+    int n = 0;
+    for (int k = 2; k + 2 < e->n; k += 3) {
+        isl_set *in = affine_within(s->affine, e->arg[k], e->arg[k + 1], e->arg[k + 2]);
+        bool always = isl_set_is_subset(s->points, in) == isl_bool_true;
+        isl_set_free(in);
+        for (int i = 0; i < 3 && !always; i++)
+            bounds[n++] = e->arg[k + i];
+    }
+    return n + 2 == e->n ? e : expr_guard(s->arena, e->arg[0], e->arg[1], bounds, n / 3);
+}
 
 static void decide(struct settle *s, const struct expr *e) {
     isl_set *in = isl_set_copy(s->points);
     for (int k = 2; k + 2 < e->n; k += 3)
         in = isl_set_intersect(
             in, affine_within(s->affine, e->arg[k], e->arg[k + 1], e->arg[k + 2]));
-    bool always = isl_set_is_subset(s->points, in) == isl_bool_true;
     bool never = isl_set_is_empty(in) == isl_bool_true;
     isl_set_free(in);
-    if (always || never) {
+    const struct expr *by = never ? e->arg[1] : needed(s, e);
+    if (by != e) {
         s->guard = e;
-        s->by = e->arg[always ? 0 : 1];
+        s->by = by;
     }
 }
 
@@ -186,7 +201,7 @@ static void find_decided(struct settle *s, const struct expr *e) {
 
 const struct expr *shrink_guards(const struct affine *a, struct arena *arena,
                                  __isl_keep isl_set *points, const struct expr *e) {
-    struct settle s = {.affine = a, .points = points};
+    struct settle s = {.affine = a, .arena = arena, .points = points};
     for (find_decided(&s, e); s.guard; find_decided(&s, e)) {
         struct replacement r = {s.guard, s.by};
         e = expr_map(arena, e, replace, &r);

@@ -1,5 +1,6 @@
-/* How accesses move in memory: the step in elements that an iterator makes. Row-major arrays
- * only; what is not a plain sum has no stride. */
+/* How accesses move in memory: the step in elements that an iterator makes. What is not a plain
+ * sum has no stride. Along a dimension that a layout cuts into blocks it is the step inside a
+ * block. */
 #include "polyhedral/poly.h"
 
 /* Coefficient of `name` in a sum; false when it stands where it has none. */
@@ -25,13 +26,33 @@ static bool coefficient(const struct expr *e, const char *name, int64_t *value) 
     return known;
 }
 
+/* The same under a layout. */
+static bool stride_in_layout(const struct poly *p, const struct poly_access *a,
+                             const char *name, int64_t *stride) {
+    const struct array *array = &p->loops->arrays.data[a->array];
+    int64_t step = 1, times, moved;
+    for (int k = array->layout_rank - 1; k >= 0; k--) {
+        const struct layout_dim *d = &array->layout[k];
+        if (!coefficient(a->index[d->dim], name, &times))
+            return false;
+        times = times % d->div == 0 ? times / d->div : 0;
+        if (!size_mul(times, step, &moved) ||
+            !size_mul(step, layout_dim_size(p->loops, array, d), &step))
+            return false;
+        *stride += moved;
+    }
+    return true;
+}
+
 bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
                int64_t *stride) {
     const struct array *array = &p->loops->arrays.data[a->array];
     int64_t step = 1, extent, times, moved;
     *stride = 0;
-    if ((!a->index && array->rank > 0) || array->layout_rank)
+    if (!a->index && array->rank > 0)
         return false;
+    if (array->layout_rank)
+        return stride_in_layout(p, a, name, stride);
     for (int d = array->rank - 1; d >= 0; d--) {
         if (!coefficient(a->index[d], name, &times))
             return false;

@@ -481,6 +481,7 @@ START_TEST(continues_from_every_dump) {
             strstr(text, arena_printf(&f.arena, "// after %s", list[k].name)));
         bool nothing = strcmp(list[k].name, "fold") == 0 ||
                        strcmp(list[k].name, "expand") == 0 ||
+                       strcmp(list[k].name, "layout") == 0 || // for portable C
                        strcmp(list[k].name, "certify") == 0;
         ck_assert((strstr(text, " (unchanged)\n") != NULL) == nothing);
         struct pipeline_options opt = {.start = list[k].name};

@@ -1,0 +1,487 @@
+/* The cost model: what a statement costs when it runs in tiles of a given shape, and the best
+ * shape. All that is decided about tiles, layouts and regions is decided by it.
+ *
+ * A tile has rows and vectors: `rows` instances along one or two dimensions, each with as many
+ * vectors as its lanes need, one accumulator for every row and vector. A step of its reduction
+ * costs the most of its arithmetic, its loads, and the latency of an accumulator's chain; a
+ * statement costs its tiles, the smaller ones at the end of a dimension included, or what its
+ * operands take to come from the nearest cache that holds them (Williams, Waterman, Patterson:
+ * Roofline, 2009). Accumulators, the vectors that rows share and one scalar must fit the
+ * registers (Goto, van de Geijn: Anatomy of High-Performance Matrix Multiplication, 2008).
+ *
+ * Lanes lie along a dimension of the statement, or, when sums may be taken in any order, along
+ * an iterator of its reduction (`split`). */
+#include "polyhedral/poly.h"
+
+#include <math.h>
+
+enum {
+    MAX_VECTORS = 8,    // of a row
+    MAX_TILE_ROWS = 32, // codegen's limit
+    TILE_CYCLES = 12,   // around a tile: addresses, loops
+    STEP_CYCLES = 2,    // around the innermost loop of a reduction
+    FOLD_CYCLES = 10,   // to add up the lanes of a vector
+    COSTLY_OPS = 16,    // of a function such as exp
+};
+
+/* A load, or the store, of the statement. */
+struct operand {
+    const struct poly_access *a;
+    bool inside, packed;  // in the reduce; a constant whose layout may be made for it
+    const int64_t *step;  // [dims + iterators of the reduce]; UNKNOWN
+    double bytes, source; // that it touches in all; bytes per cycle that they come at
+};
+static const int64_t UNKNOWN = INT64_MAX;
+
+struct model {
+    const struct poly *poly;
+    const struct poly_stmt *s;
+    const struct target *target;
+    const struct expr *reduce;
+    int dims, iters;                // of the statement; of its reduce
+    const int64_t *extent;          // [dims + iters]
+    vec(struct operand) operands;   // the store last
+    double ops_inside, ops_outside; // functions per step, per instance
+    int64_t lanes;                  // of a vector
+    struct arena scratch;
+};
+
+/* ---- what the statement does ---- */
+
+static const char *name_of(const struct model *m, int d) {
+    return d < m->dims ? m->s->dims[d] : m->reduce->iters[d - m->dims].name;
+}
+
+/* Elements along dimension d; 1 where that is not known. */
+static int64_t extent_of(const struct model *m, int d) {
+    int64_t extent = 1;
+    if (d >= m->dims)
+        expr_as_int(m->reduce->iters[d - m->dims].extent, &extent);
+    else if (d >= m->s->num_repeats)
+        expr_as_int(m->s->stmt->iters[d - m->s->num_repeats].extent, &extent);
+    return extent < 1 ? 1 : extent;
+}
+
+static double count_ops(const struct expr *e) {
+    double ops = 0;
+    if (e->kind == EXPR_REDUCE || e->dtype == DTYPE_INDEX)
+        return 0;
+    if (e->kind == EXPR_FUNC)
+        ops = func_info(e->func)->flags & FLAG_COSTLY ? COSTLY_OPS : 1;
+    for (int k = 0; k < e->n; k++)
+        ops += count_ops(e->arg[k]);
+    return ops;
+}
+
+/* Operations of a step: a product that is added is one. */
+static double count_step(const struct expr *reduce) {
+    const struct expr *body = reduce->arg[0];
+    while (body->kind == EXPR_GUARD)
+        body = body->arg[0];
+    bool fused = reduce->func == FUNC_ADD && body->kind == EXPR_FUNC && body->func == FUNC_MUL;
+    return count_ops(body) + (fused ? 0 : 1);
+}
+
+static bool reads_array(const struct expr *e, int array) {
+    bool found = e->kind == EXPR_LOAD && e->array == array;
+    for (int k = 0; k < e->n && !found; k++)
+        found = reads_array(e->arg[k], array);
+    return found;
+}
+
+bool model_can_pack(const struct poly *p, const struct poly_stmt *s,
+                    const struct poly_access *a) {
+    const struct array *array = &p->loops->arrays.data[a->array];
+    int64_t bytes, value;
+    if (array->kind != ARRAY_CONST || a->write || !a->index || array->rank == 0 ||
+        !dtype_bytes(array->dtype, 1, &bytes) || dtype_info(array->dtype)->bits < 8)
+        return false;
+    for (int d = 0; d < array->rank; d++) {
+        if (expr_as_int(a->index[d], &value))
+            continue;
+        if (a->index[d]->kind != EXPR_VAR)
+            return false;
+        for (int k = 0; k < d; k++)
+            if (expr_equal(a->index[d], a->index[k]))
+                return false;
+    }
+    for (int k = 0; k < p->stmts.len; k++)
+        for (int i = 0; i < p->stmts.data[k]->accesses.len; i++) {
+            const struct poly_access *other = &p->stmts.data[k]->accesses.data[i];
+            bool same = other == a || (p->stmts.data[k] == s && other->index &&
+                                       other->array == a->array && !other->write);
+            for (int d = 0; d < array->rank && same && other != a; d++)
+                same = expr_equal(other->index[d], a->index[d]);
+            if (other->root == a->root && !same)
+                return false;
+        }
+    return true;
+}
+
+/* Bytes per cycle at which so many come that are used again and again. */
+static double source_of(const struct target *t, double bytes) {
+    for (int k = 0; k < 2; k++)
+        if (bytes <= (double)t->cache[k + 1] * 0.75)
+            return t->bandwidth[k];
+    return t->bandwidth[2];
+}
+
+static void add_operand(struct model *m, const struct poly_access *a, bool pack) {
+    int64_t *step = arena_array(&m->scratch, int64_t, m->dims + m->iters), bits;
+    struct operand o = {.a = a, .step = step};
+    o.packed = pack && model_can_pack(m->poly, m->s, a);
+    o.inside = m->reduce && !a->write && reads_array(m->reduce->arg[0], a->array);
+    bits = dtype_info(m->poly->loops->arrays.data[a->array].dtype)->bits;
+    o.bytes = (double)bits / 8;
+    for (int d = 0; d < m->dims + m->iters; d++) {
+        if (!stride_of(m->poly, a, name_of(m, d), &step[d]))
+            step[d] = UNKNOWN;
+        if (step[d] != 0)
+            o.bytes *= (double)m->extent[d];
+    }
+    double all = (double)loops_elements(m->poly->loops, a->root) * (double)bits / 8;
+    o.bytes = o.bytes < all ? o.bytes : all;
+    o.source = source_of(m->target, o.bytes);
+    vec_push(&m->scratch, &m->operands, o);
+}
+
+static bool is_same_load(const struct poly_access *a, const struct poly_access *b) {
+    int same = a->array == b->array && a->index && b->index && !a->write && !b->write;
+    return same && a->index == b->index;
+}
+
+static void read_statement(struct model *m, bool pack) {
+    const struct poly_stmt *s = m->s;
+    m->reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
+    m->dims = s->num_dims;
+    m->iters = m->reduce ? m->reduce->num_iters : 0;
+    int64_t *extent = arena_array(&m->scratch, int64_t, m->dims + m->iters);
+    for (int d = 0; d < m->dims + m->iters; d++)
+        extent[d] = extent_of(m, d);
+    m->extent = extent;
+    for (int k = 0; k < s->accesses.len; k++) {
+        bool known = false;
+        for (int i = 0; i < k && !known; i++)
+            known = is_same_load(&s->accesses.data[i], &s->accesses.data[k]);
+        if (!known)
+            add_operand(m, &s->accesses.data[k], pack);
+    }
+    m->ops_inside = m->reduce ? count_step(m->reduce) : 0;
+    m->ops_outside = count_ops(s->stmt->rhs);
+}
+
+/* ---- the cost of a tile ---- */
+
+/* The part of a dimension that a tile takes, and how often: whole ones and the rest. */
+struct part {
+    int64_t size;
+    double count;
+};
+
+static int cut_parts(const struct poly_piece *pieces, int n, struct part *out) {
+    for (int k = 0; k < n; k++)
+        out[k] = (struct part){pieces[k].size,
+                               (double)((pieces[k].hi - pieces[k].lo) / pieces[k].size)};
+    return n;
+}
+
+int model_cut_lanes(int64_t extent, int64_t block, struct poly_piece *pieces) {
+    int64_t end = extent / block * block;
+    int n = 0;
+    if (end > 0)
+        pieces[n++] = (struct poly_piece){0, end, block};
+    if (end < extent)
+        pieces[n++] = (struct poly_piece){end, extent, extent - end};
+    return n;
+}
+
+/* A tile as it is weighed. */
+struct shape {
+    const struct poly_tiling *t;
+    int64_t rows[2], vectors; // rows along each dimension; vectors of a row
+    double count;             // tiles of this shape
+};
+
+/* Different rows that an operand has. */
+static double rows_of(const struct operand *o, const struct shape *x) {
+    double rows = 1;
+    for (int k = 0; k < 2; k++)
+        if (x->t->row[k] >= 0 && o->step[x->t->row[k]] != 0)
+            rows *= (double)x->rows[k];
+    return rows;
+}
+
+/* The dimension along which lanes lie. */
+static int lane_of(const struct model *m, const struct poly_tiling *t) {
+    return t->split >= 0 ? m->dims + t->split : t->vec;
+}
+
+/* Loads that an operand takes for one step of all rows, in units of a vector load. */
+static double loads_of(const struct model *m, const struct operand *o, const struct shape *x) {
+    int lane = lane_of(m, x->t);
+    int64_t step = lane < 0 ? 0 : o->step[lane];
+    if (o->packed && step != 0)
+        step = 1;
+    if (step == 0)
+        return rows_of(o, x);
+    if (step == 1 || step == -1)
+        return rows_of(o, x) * (double)x->vectors;
+    return rows_of(o, x) * (double)(x->vectors * m->lanes) * 1.5;
+}
+
+/* Cycles of one step of the reduction. */
+static double step_cycles(const struct model *m, const struct shape *x) {
+    const struct target *t = m->target;
+    double sums = (double)(x->rows[0] * x->rows[1] * x->vectors), loads = 0;
+    for (int k = 0; k < m->operands.len; k++)
+        if (m->operands.data[k].inside)
+            loads += loads_of(m, &m->operands.data[k], x);
+    double cycles = fmax(sums * m->ops_inside / t->fmas, loads / t->loads);
+    return fmax(cycles, t->latency);
+}
+
+/* Cycles of what is around the reduction. */
+static double around_cycles(const struct model *m, const struct shape *x) {
+    const struct target *t = m->target;
+    double rows = (double)(x->rows[0] * x->rows[1]), sums = rows * (double)x->vectors;
+    const struct operand *store = &m->operands.data[m->operands.len - 1];
+    double loads = 0;
+    for (int k = 0; k + 1 < m->operands.len; k++)
+        if (!m->operands.data[k].inside)
+            loads += loads_of(m, &m->operands.data[k], x);
+    if (x->t->split >= 0)
+        return rows * (FOLD_CYCLES + m->ops_outside + 1) + loads / t->loads;
+    double stores = sums / t->stores;
+    int64_t step = x->t->vec < 0 ? 0 : store->step[x->t->vec];
+    bool turned = false; // rows are contiguous instead: a transposition in registers
+    for (int k = 0; k < 2; k++)
+        turned |= x->t->row[k] >= 0 && store->step[x->t->row[k]] == 1;
+    if (step != 1)
+        stores = sums * (double)m->lanes * (turned ? 0.35 : 1.2);
+    return fmax(sums * m->ops_outside / t->fmas, loads / t->loads) + stores;
+}
+
+/* Cycles of all tiles of one shape. */
+static double shape_cycles(const struct model *m, const struct shape *x) {
+    double steps = 1, outer = 1;
+    for (int i = 0; i < m->iters; i++) {
+        double extent = (double)m->extent[m->dims + i];
+        if (x->t->split == i)
+            extent = ceil(extent / (double)m->lanes);
+        steps *= extent;
+        if (i != m->iters - 1)
+            outer *= (double)m->extent[m->dims + i];
+    }
+    double cycles = TILE_CYCLES + around_cycles(m, x);
+    if (m->reduce)
+        cycles += steps * step_cycles(m, x) + outer * STEP_CYCLES;
+    return x->count * cycles;
+}
+
+/* Cycles to bring each operand once, from where it lies. */
+static double traffic_cycles(const struct model *m) {
+    double cycles = 0;
+    for (int k = 0; k < m->operands.len; k++)
+        cycles += m->operands.data[k].bytes / m->operands.data[k].source;
+    return cycles;
+}
+
+/* Cycles of the statement in tiles of that shape. */
+static double tiling_cycles(const struct model *m, const struct poly_tiling *t) {
+    struct part parts[3][2] = {{{1, 1}}, {{1, 1}}, {{1, 1}}};
+    struct poly_piece pieces[2];
+    int num[3] = {1, 1, 1};
+    double rest = 1, cycles = 0;
+    for (int k = 0; k < 2; k++)
+        if (t->row[k] >= 0)
+            num[k] = cut_parts(pieces, block_cut(0, m->extent[t->row[k]], t->rows[k], pieces),
+                               parts[k]);
+    if (t->vec >= 0)
+        num[2] =
+            cut_parts(pieces, model_cut_lanes(m->extent[t->vec], t->block, pieces), parts[2]);
+    for (int d = 0; d < m->dims; d++)
+        rest *= d == t->row[0] || d == t->row[1] || d == t->vec ? 1 : (double)m->extent[d];
+    for (int a = 0; a < num[0]; a++)
+        for (int b = 0; b < num[1]; b++)
+            for (int c = 0; c < num[2]; c++) {
+                struct shape x = {.t = t, .rows = {parts[0][a].size, parts[1][b].size}};
+                x.vectors = (parts[2][c].size + m->lanes - 1) / m->lanes;
+                x.count = rest * parts[0][a].count * parts[1][b].count * parts[2][c].count;
+                cycles += shape_cycles(m, &x);
+            }
+    return fmax(cycles, traffic_cycles(m));
+}
+
+/* ---- candidates ---- */
+
+static bool fits_registers(const struct model *m, int64_t rows, int64_t vectors) {
+    return rows * vectors + vectors + 1 <= m->target->registers && rows <= MAX_TILE_ROWS;
+}
+
+static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tiling *best) {
+    t->cycles = tiling_cycles(m, t);
+    if (t->cycles < best->cycles * 0.9999) {
+        best->next = best->cycles;
+        *best = *t;
+    }
+}
+
+/* Sizes worth trying for rows along d, at most `most`: that, and the largest that divides the
+ * extent; returns how many. */
+static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes) {
+    int64_t extent = m->extent[d], size = extent < most ? extent : most;
+    int n = 0;
+    if (size < 2)
+        return 0;
+    sizes[n++] = size;
+    while (size > 1 && extent % size)
+        size--;
+    if (size > 1 && size != sizes[0])
+        sizes[n++] = size;
+    return n;
+}
+
+static void try_second_row(const struct model *m, const bool *taken, struct poly_tiling *t,
+                           int64_t most, struct poly_tiling *best) {
+    int64_t sizes[2];
+    for (int d = m->s->num_repeats; d < m->dims; d++) {
+        if (taken[d] || d == t->vec || d == t->row[0])
+            continue;
+        int n = row_sizes(m, d, most / t->rows[0], sizes);
+        for (int k = 0; k < n; k++) {
+            t->row[1] = d;
+            t->rows[1] = sizes[k];
+            weigh(m, t, best);
+        }
+    }
+    t->row[1] = -1;
+    t->rows[1] = 1;
+}
+
+/* All rows for the lanes of t. */
+static void try_rows(const struct model *m, const bool *taken, struct poly_tiling *t,
+                     struct poly_tiling *best) {
+    int64_t vectors = (t->block + m->lanes - 1) / m->lanes, most = MAX_TILE_ROWS, sizes[2];
+    if (t->fixed_row >= 0) { // the nest's
+        t->row[0] = t->fixed_row;
+        weigh(m, t, best);
+        return;
+    }
+    weigh(m, t, best);
+    while (most > 1 && !fits_registers(m, most, vectors))
+        most--;
+    for (int d = m->s->num_repeats; d < m->dims; d++) {
+        if (taken[d] || d == t->vec)
+            continue;
+        int n = row_sizes(m, d, most, sizes);
+        for (int k = 0; k < n; k++) {
+            t->row[0] = d;
+            t->rows[0] = sizes[k];
+            weigh(m, t, best);
+            if (sizes[k] == m->extent[d])
+                try_second_row(m, taken, t, most, best);
+        }
+    }
+    t->row[0] = -1;
+    t->rows[0] = 1;
+}
+
+static void try_lanes(const struct model *m, const bool *taken, struct poly_tiling *t,
+                      struct poly_tiling *best) {
+    int64_t extent = m->extent[t->vec];
+    for (int64_t n = 1; n <= MAX_VECTORS; n += n < 4 ? 1 : 2) {
+        if (n > 1 && (n - 1) * m->lanes >= extent)
+            return;
+        t->block = n * m->lanes < extent ? n * m->lanes : extent;
+        try_rows(m, taken, t, best);
+    }
+}
+
+/* Does some operand move by one element along d, so that vectors are loaded or stored whole? */
+static bool is_walked(const struct model *m, int d) {
+    bool found = false;
+    for (int k = 0; k < m->operands.len && !found; k++) {
+        const struct operand *o = &m->operands.data[k];
+        found = o->step[d] == 1 || (o->packed && o->step[d] != 0);
+    }
+    return found;
+}
+
+/* Elements in a vector of what the statement computes; 0: it has parts of another type. */
+static int64_t lanes_of(const struct model *m) {
+    enum dtype t = m->poly->loops->arrays.data[m->s->stmt->array].dtype;
+    bool same = t == DTYPE_F32 || t == DTYPE_F64;
+    for (int k = 0; k < m->operands.len; k++)
+        same &= m->poly->loops->arrays.data[m->operands.data[k].a->array].dtype == t;
+    return same ? m->target->vector_bytes * 8 / dtype_info(t)->bits : 0;
+}
+
+/* The order of the reduce's loops: what is walked along in small steps innermost, a longer loop
+ * rather than one of a few steps. */
+static void order_reduce(const struct model *m, struct poly_tiling *t) {
+    int n = m->iters < MAX_REDUCE ? m->iters : MAX_REDUCE;
+    for (int i = 0; i < n; i++)
+        t->order[i] = i;
+    if (m->poly->strict || n != m->iters)
+        return;
+    int inner = n - 1;
+    for (int i = 0; i < n; i++) {
+        int64_t mine = m->extent[m->dims + i], best = m->extent[m->dims + inner];
+        if (t->split == i || (t->split < 0 && mine > best && best < 8))
+            inner = i;
+    }
+    for (int i = inner; i + 1 < n; i++)
+        t->order[i] = t->order[i + 1];
+    if (n > 0)
+        t->order[n - 1] = inner;
+}
+
+/* Is what lies along lanes too much for the cache that tiles take it from again and again? Then
+ * one block of it stays there while all rows go by. */
+static bool is_large(const struct model *m, int vec) {
+    double bytes = 0;
+    for (int k = 0; k < m->operands.len; k++) {
+        const struct operand *o = &m->operands.data[k];
+        bytes += vec >= 0 && o->inside && o->step[vec] != 0 ? o->bytes : 0;
+    }
+    return bytes > (double)m->target->cache[1] / 2;
+}
+
+static void try_all(const struct model *m, const bool *taken, struct poly_tiling *t,
+                    struct poly_tiling *best) {
+    for (int d = m->s->num_repeats; d < m->dims; d++) {
+        if (taken[d] || d == t->fixed_row || m->extent[d] < 2 || !is_walked(m, d))
+            continue;
+        t->vec = d;
+        try_lanes(m, taken, t, best);
+    }
+    t->vec = -1;
+    t->block = 1;
+    for (int i = 0; i < m->iters && !m->poly->strict; i++) {
+        t->split = i;
+        if (m->extent[m->dims + i] >= m->lanes && is_walked(m, m->dims + i))
+            try_rows(m, taken, t, best);
+    }
+}
+
+bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *taken,
+                int fixed_row, int64_t fixed_rows, bool pack, struct poly_tiling *out) {
+    struct model m = {.poly = p, .s = s, .target = p->target};
+    if (!p->target || p->target->vector_bytes == 0 || s->role != POLY_COMPUTE ||
+        expr_has_check(s->stmt->rhs))
+        return false;
+    struct poly_tiling t = {.vec = -1, .split = -1, .row = {-1, -1}, .rows = {1, 1}};
+    t.fixed_row = fixed_row;
+    t.rows[0] = fixed_row >= 0 ? fixed_rows : 1;
+    *out = t;
+    out->cycles = out->next = INFINITY;
+    read_statement(&m, pack);
+    m.lanes = lanes_of(&m);
+    if (m.lanes > 1) {
+        try_all(&m, taken, &t, out);
+        order_reduce(&m, out);
+        out->vec_outer = is_large(&m, out->vec);
+    }
+    arena_free(&m.scratch);
+    return out->vec >= 0 || out->split >= 0;
+}
