@@ -362,15 +362,20 @@ static void put_vector_helpers(struct emit *em, const char *run) {
     str_free(&text);
 }
 
+static void put_includes(struct emit *em) {
+    const char *own = em->vectors ? em->opt->target->header : NULL;
+    bool math = em->math || em->helpers.math;
+    put(em, own || math ? "\n" : "");
+    if (own && !(math && strcmp(own, "math.h") == 0))
+        putf(em, "#include <%s>\n", own);
+    put(em, math ? "#include <math.h>\n" : "");
+}
+
 static void put_source(struct emit *em, struct str *source, const char *run) {
     em->fn = (struct function){.out = source};
     put_banner(em, "C code");
     putf(em, "#include \"%s\"\n", em->opt->header_name);
-    bool header = em->vectors && em->opt->target->header;
-    put(em, em->math || em->helpers.math || header ? "\n" : "");
-    if (header)
-        putf(em, "#include <%s>\n", em->opt->target->header);
-    put(em, em->math || em->helpers.math ? "#include <math.h>\n" : "");
+    put_includes(em);
     bool placed = em->weights_as_bytes && em->opt->weights == WEIGHTS_BIN;
     if (placed)
         put_incbin(em);

@@ -4,6 +4,8 @@
 
 #include "ir/diag.h"
 
+#include <stdio.h>
+
 enum row_kind { ROW_TABLE, ROW_VECTOR, ROW_PRIM, ROW_HELPER, ROW_END };
 
 struct row {
@@ -74,14 +76,17 @@ bool prim_has(const struct target *target, enum prim p, enum dtype t) {
 
 /* ---- templates ---- */
 
+static bool is_word(char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z');
+}
+
 /* Is it C that any operator may stand beside: a name, a number, a call, an element? */
 static bool is_primary(const char *c) {
     int depth = 0;
     for (; *c; c++) {
         bool open = *c == '(' || *c == '[', close = *c == ')' || *c == ']';
-        bool word = *c == '_' || *c == '.' || (*c >= '0' && *c <= '9') ||
-                    (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
-        if (depth == 0 && !open && !word)
+        if (depth == 0 && !open && !is_word(*c) && *c != '.')
             return false;
         depth += open - close;
     }
@@ -139,23 +144,53 @@ void prim_put(struct str *s, const struct target *target, enum prim p, enum dtyp
 
 /* ---- helpers ---- */
 
-static bool calls(const char *text, const char *name) {
+/* Does the C speak of nncc_<name>? */
+static bool mentions(const char *text, const char *name) {
     size_t len = strlen(name);
     for (const char *at = text; (at = strstr(at, name)); at += len)
-        if (at[len] == '(' && at - text >= 5 && memcmp(at - 5, "nncc_", 5) == 0)
+        if (at - text >= 5 && memcmp(at - 5, "nncc_", 5) == 0 && !is_word(at[len]))
             return true;
     return false;
 }
 
-void prim_put_helpers(struct str *s, const struct target *target, const char *text) {
-    for (const struct row *r = table_rows(target); in_table(r); r++) {
-        if (r->kind != ROW_HELPER || !calls(text, r->text[0]))
-            continue;
-        str_add(s, "\n");
-        str_addf(s, "#ifndef NNCC_HAS_%s\n#define NNCC_HAS_%s\n", r->text[0], r->text[0]);
-        fill(s, target, r->dtype, r->text[1], NULL);
-        str_add(s, "#endif\n");
+static void put_helper(struct str *s, const char *name, const char *text) {
+    char guard[64];
+    int n = snprintf(guard, sizeof guard, "NNCC_%s", name);
+    for (int k = 0; k < n; k++)
+        if (guard[k] >= 'a' && guard[k] <= 'z')
+            guard[k] = (char)(guard[k] - 'a' + 'A');
+    str_addf(s, "\n#ifndef %s\n#define %s\n%s#endif\n", guard, guard, text);
+}
+
+/* Puts the helper before those printed already, if one of them or the text needs it. */
+static void put_if_needed(struct str *s, const struct target *target, const struct row *r,
+                          enum dtype t, const char *text) {
+    struct str name = {0}, body = {0}, all = {0};
+    fill(&name, target, t, r->text[0], NULL);
+    fill(&body, target, t, r->text[1], NULL);
+    if (mentions(text, str_cstr(&name)) || mentions(str_cstr(s), str_cstr(&name))) {
+        put_helper(&all, str_cstr(&name), str_cstr(&body));
+        str_add(&all, str_cstr(s));
+        str_free(s);
+        *s = all;
     }
+    str_free(&name);
+    str_free(&body);
+}
+
+/* A helper calls those of rows above its own: the last ones are looked at first. */
+void prim_put_helpers(struct str *s, const struct target *target, const char *text) {
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_F64};
+    const struct row *first = table_rows(target), *r = first;
+    struct str helpers = {0};
+    while (in_table(r))
+        r++;
+    for (r--; r >= first; r--)
+        for (size_t k = 0; r->kind == ROW_HELPER && k < sizeof types / sizeof *types; k++)
+            if (r->dtype == types[k] || r->dtype == DTYPE_ANY)
+                put_if_needed(&helpers, target, r, types[k], text);
+    str_add(s, str_cstr(&helpers));
+    str_free(&helpers);
 }
 
 void prim_put_macro(struct str *s, const struct target *target) {

@@ -1,0 +1,267 @@
+/* Prints C that compares each row of a target's table with what scalar.def says of it.
+ *
+ *   prims --list      the processors whose tables this machine can run, one for each table
+ *   prims CPU TYPE    the C for f32 or f64: includes rows.h, prints the rows that differ and
+ * ends with `N passed, N failed, 0 skipped` */
+#include "codegen/codegen.h"
+#include "codegen/prim.h"
+
+#include <stdio.h>
+
+/* What a primitive takes and gives. The result: v a vector, m a mask, s a scalar, '-': it
+ * stores. Arguments: v, m; S n P vectors of certain numbers (check_fill); p a pointer to a
+ * vector, c to its first k lanes alone, f a mask of those; g a pointer to what lies k apart;
+ * s a scalar; k a number. */
+struct signature {
+    enum prim prim;
+    const char *name;
+    char result;
+    const char *args, *kind;
+};
+
+static const struct signature signatures[] = {
+// clang-format off
+#define SIGNATURE(id, result, args, kind) {PRIM_##id, #id, result, args, "CHECK_" kind},
+    SIGNATURE(LOAD,       'v', "p",   "BITS")
+    SIGNATURE(STORE,      '-', "pv",  "BITS")
+    SIGNATURE(LOAD_SOME,  'v', "pm",  "BITS")
+    SIGNATURE(LOAD_SOME,  'v', "cf",  "BITS")
+    SIGNATURE(STORE_SOME, '-', "pmv", "BITS")
+    SIGNATURE(STORE_SOME, '-', "cfv", "BITS")
+    SIGNATURE(GATHER,     'v', "gk",  "BITS")
+    SIGNATURE(SPLAT,      'v', "s",   "BITS")
+    SIGNATURE(ZERO,       'v', "",    "BITS")
+    SIGNATURE(FIRST,      'm', "k",   "BITS")
+    SIGNATURE(ADD,        'v', "vv",  "BITS")
+    SIGNATURE(SUB,        'v', "vv",  "BITS")
+    SIGNATURE(MUL,        'v', "vv",  "BITS")
+    SIGNATURE(DIV,        'v', "vv",  "BITS")
+    SIGNATURE(FMA,        'v', "vvv", "BITS")
+    SIGNATURE(FNMA,       'v', "vvv", "BITS")
+    SIGNATURE(MIN,        'v', "vv",  "BITS")
+    SIGNATURE(MAX,        'v', "vv",  "BITS")
+    SIGNATURE(NEG,        'v', "v",   "BITS")
+    SIGNATURE(ABS,        'v', "v",   "BITS")
+    SIGNATURE(SQRT,       'v', "v",   "BITS")
+    SIGNATURE(FLOOR,      'v', "v",   "BITS")
+    SIGNATURE(CEIL,       'v', "v",   "BITS")
+    SIGNATURE(TRUNC,      'v', "v",   "BITS")
+    SIGNATURE(ROUND,      'v', "v",   "BITS")
+    SIGNATURE(LT,         'm', "vv",  "BITS")
+    SIGNATURE(LE,         'm', "vv",  "BITS")
+    SIGNATURE(GT,         'm', "vv",  "BITS")
+    SIGNATURE(GE,         'm', "vv",  "BITS")
+    SIGNATURE(EQ,         'm', "vv",  "BITS")
+    SIGNATURE(NE,         'm', "vv",  "BITS")
+    SIGNATURE(AND,        'm', "mm",  "BITS")
+    SIGNATURE(OR,         'm', "mm",  "BITS")
+    SIGNATURE(NOT,        'm', "m",   "BITS")
+    SIGNATURE(SELECT,     'v', "mvv", "BITS")
+    SIGNATURE(LDEXP,      'v', "Sn",  "BITS")
+    SIGNATURE(LOGB,       'v', "P",   "BITS")
+    SIGNATURE(MANT,       'v', "P",   "BITS")
+    SIGNATURE(SUM,        's', "S",   "SUM")
+    SIGNATURE(LEAST,      's', "S",   "VALUE")
+    SIGNATURE(MOST,       's', "S",   "VALUE")
+#undef SIGNATURE
+    // clang-format on
+};
+enum {
+    NUM_SIGNATURES = sizeof signatures / sizeof *signatures,
+    MOST_ARGS = 3,
+    MOST_TEXT = 256
+};
+
+struct printer {
+    const struct target *target, *scalar;
+    enum dtype type;
+    int lanes;
+    struct str text, table; // functions; rows
+    int rows;
+};
+
+/* The C of a primitive. */
+static void prim_text(char *out, const struct printer *p, const struct target *target,
+                      enum prim prim, char args[MOST_ARGS][MOST_TEXT]) {
+    const char *const list[] = {args[0], args[1], args[2]};
+    struct str s = {0};
+    prim_put(&s, target, prim, p->type, list);
+    snprintf(out, MOST_TEXT, "%s", str_cstr(&s));
+    str_free(&s);
+}
+
+/* What stands for argument i of a signature: in the test, or in the expectation of lane i. */
+static void argument_text(char *out, const struct signature *g, int i, int k, bool lane) {
+    char kind = g->args[i];
+    if (strchr("pcg", kind))
+        snprintf(out, MOST_TEXT, g->result == '-' ? "y" : "x0");
+    else if (kind == 's')
+        snprintf(out, MOST_TEXT, "x0[0]");
+    else if (kind == 'k')
+        snprintf(out, MOST_TEXT, "%d", k);
+    else if (!lane)
+        snprintf(out, MOST_TEXT, "v%d", i);
+    else if (kind == 'f')
+        snprintf(out, MOST_TEXT, "(i < %d)", k);
+    else
+        snprintf(out, MOST_TEXT, kind == 'm' ? "(x%d[i] < 0)" : "x%d[i]", i);
+}
+
+/* The vector or mask v<i> of argument i. */
+static void declare_argument(struct printer *p, const struct signature *g, int i, int k) {
+    char x[MOST_ARGS][MOST_TEXT] = {"", "", ""}, value[MOST_TEXT];
+    char kind = g->args[i];
+    bool mask = kind == 'm' || kind == 'f';
+    if (strchr("pcgsk", kind))
+        return;
+    snprintf(x[0], MOST_TEXT, kind == 'f' ? "%d" : "x%d", kind == 'f' ? k : i);
+    prim_text(value, p, p->target, kind == 'f' ? PRIM_FIRST : PRIM_LOAD, x);
+    if (kind == 'm') {
+        snprintf(x[0], MOST_TEXT, "%s", value);
+        prim_text(x[1], p, p->target, PRIM_ZERO, x);
+        prim_text(value, p, p->target, PRIM_LT, x);
+    }
+    str_addf(&p->text, "    const %s v%d = %s;\n",
+             mask ? prim_mask_type(p->target, p->type) : prim_vector_type(p->target, p->type),
+             i, value);
+}
+
+/* How the test stores its result. */
+static void put_result(struct printer *p, char result, const char *c) {
+    char one[MOST_ARGS][MOST_TEXT] = {"1", "", ""}, x[MOST_ARGS][MOST_TEXT];
+    if (result == 's' || result == '-') {
+        str_addf(&p->text, "    %s%s;\n", result == 's' ? "y[0] = " : "", c);
+        return;
+    }
+    snprintf(x[0], MOST_TEXT, "y");
+    snprintf(x[1], MOST_TEXT, "%s", c);
+    if (result == 'm') {
+        snprintf(x[0], MOST_TEXT, "%s", c);
+        prim_text(x[1], p, p->target, PRIM_SPLAT, one);
+        prim_text(x[2], p, p->target, PRIM_ZERO, one);
+        prim_text(x[1], p, p->target, PRIM_SELECT, x);
+        snprintf(x[0], MOST_TEXT, "y");
+    }
+    prim_text(one[0], p, p->target, PRIM_STORE, x);
+    str_addf(&p->text, "    %s;\n", one[0]);
+}
+
+static void put_head(struct printer *p, const char *attribute, const char *name,
+                     const struct signature *g) {
+    str_addf(
+        &p->text,
+        "\nstatic %svoid %s_%d(real *y, const real *x0, const real *x1, const real *x2)\n{\n",
+        attribute, name, p->rows);
+    for (int i = 0; i < MOST_ARGS; i++)
+        if (i >= (int)strlen(g->args) || strchr("kf", g->args[i]) ||
+            (i == 0 && g->result == '-'))
+            str_addf(&p->text, "    (void)x%d;\n", i);
+}
+
+/* The expectation: lane by lane, by scalar.def. */
+static void put_expectation(struct printer *p, const struct signature *g, int k) {
+    char args[MOST_ARGS][MOST_TEXT] = {"", "", ""}, c[MOST_TEXT];
+    for (int i = 0; g->args[i]; i++)
+        argument_text(args[i], g, i, k, true);
+    if (g->result == 's') {
+        snprintf(args[1], MOST_TEXT, "%s", args[0]);
+        snprintf(args[0], MOST_TEXT, "y[0]");
+    }
+    prim_text(c, p, p->scalar, g->prim, args);
+    put_head(p, "", "want", g);
+    if (g->result == 's')
+        str_add(&p->text, "    y[0] = x0[0];\n");
+    str_addf(&p->text, "    for (int i = %d; i < %d; i++)\n        ", g->result == 's',
+             p->lanes);
+    str_addf(&p->text,
+             g->result == '-'   ? "%s;\n}\n"
+             : g->result == 's' ? "y[0] = %s;\n}\n"
+             : g->result == 'm' ? "y[i] = (%s) ? 1 : 0;\n}\n"
+                                : "y[i] = %s;\n}\n",
+             c);
+}
+
+static void put_row(struct printer *p, const struct signature *g, int k) {
+    char args[MOST_ARGS][MOST_TEXT] = {"", "", ""}, c[MOST_TEXT];
+    int in = strchr(g->args, 'g') ? (p->lanes - 1) * k + 1 : p->lanes, out = p->lanes;
+    bool part = strchr(g->args, 'c');
+    put_head(p, "NNCC_TARGET ", "run", g);
+    for (int i = 0; g->args[i]; i++) {
+        declare_argument(p, g, i, k);
+        argument_text(args[i], g, i, k, false);
+    }
+    prim_text(c, p, p->target, g->prim, args);
+    put_result(p, g->result, c);
+    str_add(&p->text, "}\n");
+    put_expectation(p, g, k);
+    in = part && g->result != '-' ? k : in;
+    out = g->result == 's' ? 1 : part && g->result == '-' ? k : out;
+    str_addf(&p->table, "        {\"%s %s\", \"%s\", %d, %d, %s, run_%d, want_%d},\n", g->name,
+             p->target->name, g->args, in, out, g->kind, p->rows, p->rows);
+    p->rows++;
+}
+
+/* A row for each k that makes a difference. */
+static void put_rows(struct printer *p, const struct signature *g) {
+    static const int apart[] = {1, 2, 7, 20};
+    if (!prim_has(p->target, g->prim, p->type))
+        return;
+    if (strpbrk(g->args, "cf") || g->prim == PRIM_FIRST)
+        for (int k = 1; k < p->lanes; k++)
+            put_row(p, g, k);
+    else if (strchr(g->args, 'g'))
+        for (size_t k = 0; k < sizeof apart / sizeof *apart; k++)
+            put_row(p, g, apart[k]);
+    else
+        put_row(p, g, 0);
+}
+
+static void print_program(struct printer *p) {
+    struct str head = {0};
+    str_add(&head, "#define _DEFAULT_SOURCE\n");
+    if (p->target->header)
+        str_addf(&head, "#include <%s>\n", p->target->header);
+    str_addf(&head, "typedef %s real;\n#include \"rows.h\"\n", dtype_info(p->type)->c_type);
+    prim_put_macro(&head, p->target);
+    prim_put_helpers(&head, p->target, str_cstr(&p->text));
+    printf("%s%s\nint main(void)\n{\n    static const struct check_row rows[] = {\n%s    };\n"
+           "    return check_rows(rows, %d);\n}\n",
+           str_cstr(&head), str_cstr(&p->text), str_cstr(&p->table), p->rows);
+    str_free(&head);
+}
+
+/* Tables stand in the order of what a machine must have: it runs those before its own, and any
+ * machine runs those that name no instructions. */
+static void list_runnable(void) {
+    const char *cpu, *table, *doc, *last = "";
+    const struct target *own = target_find("native");
+    for (int k = 0; target_list(k, &cpu, &table, &doc); k++) {
+        const struct target *t = target_find(cpu);
+        bool runs = !t->attribute || t->vector_bytes <= own->vector_bytes;
+        if (strcmp(table, last) != 0 && t->vector_bytes > 0 && runs &&
+            strcmp(cpu, "native") != 0)
+            printf("%s\n", cpu);
+        last = table;
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        list_runnable();
+        return 0;
+    }
+    const struct target *target = argc == 3 ? target_find(argv[1]) : NULL;
+    enum dtype type = argc == 3 ? dtype_from_text(argv[2], strlen(argv[2])) : DTYPE_NONE;
+    if (!target || prim_lanes(target, type) == 0) {
+        fprintf(stderr, "usage: prims --list | prims CPU f32|f64\n");
+        return 2;
+    }
+    struct printer p = {target, target_find("scalar"), type, prim_lanes(target, type), {0}, {0},
+                        0};
+    for (int k = 0; k < NUM_SIGNATURES; k++)
+        put_rows(&p, &signatures[k]);
+    print_program(&p);
+    str_free(&p.text);
+    str_free(&p.table);
+    return 0;
+}

@@ -1,0 +1,133 @@
+/* What the C that prims.c prints is run with: inputs, comparison, a verdict for each row. C99
+ * and POSIX. The including file has defined the element type: `typedef float real;` or of
+ * double. */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { ELEMENTS = 320, ROUNDS = 600 };
+
+enum check_kind {
+    CHECK_BITS,  // the same bits, or both NaN
+    CHECK_VALUE, // equal, or both NaN: 0 and -0 are one
+    CHECK_SUM,   // positive numbers added up in another order
+};
+
+/* A row: the functions printed for it read the first `in` elements of x0, as many as a vector
+ * has of x1 and x2, and write the first `out` of y. args: the kind of each input, of prims.c.
+ */
+typedef void check_function(real *y, const real *x0, const real *x1, const real *x2);
+struct check_row {
+    const char *name, *args;
+    int in, out;
+    enum check_kind kind;
+    check_function *run, *want;
+};
+
+/* xorshift64* of Vigna, "An experimental exploration of Marsaglia's xorshift generators". */
+static inline uint64_t check_random(uint64_t *state) {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 2685821657736338717u;
+}
+
+/* ELEMENTS elements, behind which there is memory that nobody may touch. */
+static inline real *check_block(void) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *p =
+        mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || mprotect(p + page, page, PROT_NONE) != 0)
+        exit(2);
+    return (real *)(void *)(p + page) - ELEMENTS;
+}
+
+/* Any number: special ones, random bits, and sizes in between. */
+static inline real check_any(uint64_t *state) {
+    static const int exponents[] = {0,   22, 23,   31,   52,   63,   126,
+                                    127, -1, -126, -127, -149, -1074};
+    uint64_t r = check_random(state);
+    real sign = r & 8 ? -1 : 1, x;
+    memcpy(&x, (unsigned char *)&r + (sizeof r - sizeof x), sizeof x);
+    switch (r % 8) {
+    case 0:
+        return sign * (real)ldexp(1 + (double)(r >> 63) / 2, exponents[(r >> 8) % 13]);
+    case 1:
+        return sign * (real)((r >> 8) % 16) / 2;
+    case 2:
+        return (r >> 8) % 4 == 0 ? (real)NAN : sign * (real)INFINITY;
+    case 3:
+    case 4:
+        return x;
+    default:
+        return sign * (real)((double)(r >> 32) / 1e8);
+    }
+}
+
+/* kind S: 1 to 2; n: an integer that ldexp takes; P: positive and normal; else any. */
+static inline void check_fill(real *x, char kind, uint64_t *state) {
+    real least = sizeof(real) == 4 ? FLT_MIN : (real)DBL_MIN;
+    for (int i = 0; i < ELEMENTS; i++) {
+        x[i] = check_any(state);
+        real size = x[i] < 0 ? -x[i] : x[i];
+        if (kind == 'S')
+            x[i] = (real)(1 + (double)(check_random(state) >> 40) / 16777216);
+        else if (kind == 'n')
+            x[i] = (real)((int)(check_random(state) % 254) - 126);
+        else if (kind == 'P')
+            x[i] = size >= least && !isinf(size) ? size : 3;
+    }
+}
+
+static inline int check_equal(enum check_kind kind, real x, real y) {
+    if (kind == CHECK_SUM)
+        return fabs((double)(x - y)) <= 1e-5 * fabs((double)y);
+    return (x != x && y != y) || (kind == CHECK_VALUE && x == y) ||
+           memcmp(&x, &y, sizeof x) == 0;
+}
+
+/* One round; prints the first difference. */
+static inline int check_round(const struct check_row *row, real *x[3], real *y,
+                              uint64_t *state) {
+    static real want[ELEMENTS];
+    real *in = x[0] + ELEMENTS - row->in, *out = y + ELEMENTS - row->out;
+    for (int k = 0; k < 3; k++)
+        check_fill(x[k], k < (int)strlen(row->args) ? row->args[k] : 'v', state);
+    check_fill(y, 'v', state);
+    memcpy(want, out, (size_t)row->out * sizeof *want);
+    row->want(want, in, x[1] + 1, x[2] + 1);
+    row->run(out, in, x[1] + 1, x[2] + 1);
+    for (int i = 0; i < row->out; i++)
+        if (!check_equal(row->kind, out[i], want[i])) {
+            printf("FAIL %s: element %d is %.17g, expected %.17g\n", row->name, i,
+                   (double)out[i], (double)want[i]);
+            return 0;
+        }
+    return 1;
+}
+
+/* Runs all rows, prints those that fail and the count; the exit status. */
+static inline int check_rows(const struct check_row *rows, int n) {
+    uint64_t state = 88172645463325252u;
+    static real plain[2][ELEMENTS];
+    real *x[3] = {check_block(), plain[0], plain[1]}, *y = check_block();
+    int passed = 0;
+    for (int k = 0; k < n; k++) {
+        int same = 1;
+        for (int round = 0; same && round < ROUNDS; round++)
+            same = check_round(&rows[k], x, y, &state);
+        passed += same;
+    }
+    printf("%d passed, %d failed, 0 skipped\n", passed, n - passed);
+    return passed < n;
+}
+
+#endif
