@@ -269,7 +269,8 @@ static void put_function(struct emit *em, const struct ast_node *n, struct nest_
     em->fn =
         (struct function){.out = &body, .depth = 1, .is_nest = true, .outer = em->vars.len};
     em->fn.printed = arena_array(&em->arena, bool, count);
-    emit_list(em, &n->body);
+    struct ast_list statements = share_bounds(&em->arena, &n->body);
+    emit_list(em, &statements);
     for (int k = 0; k < count; k++) {
         u.read[k] &= em->fn.printed[k];
         u.written[k] &= em->fn.printed[k];

@@ -232,6 +232,12 @@ void nest_function_serve(struct emit *em, struct nest_function *f, const char *n
 /* The nodes that f serves, cut where they are many. */
 void nest_function_nodes(struct str *s, const struct nest_function *f);
 
+/* ---- share.c ---- */
+
+/* The statements of a nest, with minima and maxima of indices that they need several times in
+ * scalars of their own, at0, at1 … */
+struct ast_list share_bounds(struct arena *a, const struct ast_list *list);
+
 /* ---- weights.c, stack.c ---- */
 
 /* Lists the constants the ast mentions in em->weights, equal ones once, and names them in
