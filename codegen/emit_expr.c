@@ -392,7 +392,7 @@ void emit_expr(struct emit *em, const struct expr *e, int min) {
         emit_guard(em, e, min);
         return;
     case EXPR_REDUCE:
-        if (e != em->reduce)
+        if (!em->reduce || !expr_equal(e, em->reduce))
             bug("a reduce where no statement can hold it");
         put(em, "acc");
         return;

@@ -105,21 +105,31 @@ START_TEST(statements) {
 }
 END_TEST
 
+#define CONV                                                                                   \
+    "ast \"t\"\ninput b0: f32[64] \"x\" [8,8]\ninput b1: f32[9] \"w\" [3,3]\n"                 \
+    "output b2: f32[64] \"y\" [8,8]\n"
+#define SUM                                                                                    \
+    "reduce(add, [r,q: min(3, 9 - y) - max(0, 1 - y),min(3, 9 - x) - max(0, 1 - x)], "         \
+    "b0[(y + max(0, 1 - y) + r - 1)*8 + x + max(0, 1 - x) + q - 1] * "                         \
+    "b1[(max(0, 1 - y) + r)*3 + max(0, 1 - x) + q])"
+#define TILE(count)                                                                            \
+    "tile (m: 1" count " row, r: 3<=min(3, 9 - y) - max(0, 1 - y) red, "                       \
+    "q: 3<=min(3, 9 - x) - max(0, 1 - x) red) b2[y*8 + x + m] = "
+
+/* Register tiles and plain ones, with the reduction at one and at two places. */
+static const char *const programs[] = {
+    CONV "nest \"\" { for y = 0..8 { for x = 0..8 { " TILE("") SUM " } } }\n",
+    CONV "nest \"\" { for y = 0..8 { for x = 0..8 { " TILE("") SUM " * " SUM " } } }\n",
+    CONV "nest \"\" { for y = 0..8 { for x = 0..8 { " TILE("<=min(1, x + 1)") SUM " * " SUM
+                                                                                  " } } }\n",
+};
+
 /* The nest is left as it is; the C has the names, in 32 bits where they fit, and answers as the
  * interpreter does. */
 START_TEST(generated_c) {
-    static const char text[] =
-        "ast \"t\"\ninput b0: f32[64] \"x\" [8,8]\ninput b1: f32[9] \"w\" [3,3]\n"
-        "output b2: f32[64] \"y\" [8,8]\n"
-        "nest \"\" { for y = 0..8 { for x = 0..8 { tile (m: 1 row, r: 3<=min(3, 9 - y) - "
-        "max(0, "
-        "1 - y) red, q: 3<=min(3, 9 - x) - max(0, 1 - x) red) b2[y*8 + x + m] = reduce(add, "
-        "[r,q: min(3, 9 - y) - max(0, 1 - y),min(3, 9 - x) - max(0, 1 - x)], b0[(y + max(0, 1 "
-        "- y) + r - 1)*8 + x + max(0, 1 - x) + q - 1] * b1[(max(0, 1 - y) + r)*3 + max(0, 1 - "
-        "x) + q]) } } }\n";
     struct program p;
     struct str in = {0}, want = {0}, before = {0}, after = {0}, found;
-    program_read(&p, text);
+    program_read(&p, programs[_i]);
     ck_assert_int_eq(interpret(&p, &in, &want), 0);
     ast_print(&before, p.ast, NULL);
     program_emit(&p);
@@ -145,7 +155,7 @@ int main(void) {
     Suite *s = suite_create("share");
     TCase *c = tcase_create("share");
     tcase_add_loop_test(c, statements, 0, COUNT(texts));
-    tcase_add_test(c, generated_c);
+    tcase_add_loop_test(c, generated_c, 0, COUNT(programs));
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
