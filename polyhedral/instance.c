@@ -264,12 +264,11 @@ static bool is_vector(const struct astgen *g, int d) {
     return near && !far;
 }
 
-static void add_tile_iter(struct tile_build *x, int d) {
+static void add_tile_iter(struct tile_build *x, int d, int64_t size) {
     struct plain *n = &x->gen->plain;
     const struct poly_leaf *leaf = x->gen->leaf;
     bool vector = leaf->mark.vector ? leaf->mark.lanes && d == leaf->vec : is_vector(x->gen, d);
     enum tile_role role = vector ? TILE_VEC : TILE_ROW;
-    int64_t size = leaf->size[d];
     struct tile_iter it = {plain_fresh_name(n, role == TILE_VEC ? 'v' : 'm'), role, size,
                            expr_index(n->a->arena, size)};
     const struct expr *var = expr_var(n->a->arena, DTYPE_INDEX, it.name);
@@ -279,17 +278,27 @@ static void add_tile_iter(struct tile_build *x, int d) {
     vec_push(n->a->arena, &x->iters, it);
 }
 
+/* Do lanes run through the dimension around theirs as well? Whoever says so, it is looked at
+ * here. */
+static bool is_folded(const struct astgen *g) {
+    const struct poly_leaf *leaf = g->leaf;
+    return leaf->fold >= 0 && leaf->vec >= 0 && leaf->fold != leaf->vec &&
+           model_folds(g->poly, leaf->stmt, leaf->fold, leaf->vec, leaf->size[leaf->vec]);
+}
+
 /* Rows first, the vector last; what is no loop of the tile is as in its first instance. */
 static void add_tile_iters(struct tile_build *x) {
     const struct poly_leaf *leaf = x->gen->leaf;
+    int fold = is_folded(x->gen) ? leaf->fold : -1;
     for (int d = 0; d < leaf->stmt->num_dims; d++) {
-        if (leaf->size[d] == 1)
+        if (leaf->size[d] == 1 || d == fold)
             plain_push(&x->gen->plain, leaf->stmt->dims[d], x->args[d]);
         else if (d != leaf->vec)
-            add_tile_iter(x, d);
+            add_tile_iter(x, d, leaf->size[d]);
     }
-    if (leaf->vec >= 0 && leaf->size[leaf->vec] > 1)
-        add_tile_iter(x, leaf->vec);
+    int64_t count = leaf->vec >= 0 ? leaf->size[leaf->vec] : 1;
+    if (count > 1)
+        add_tile_iter(x, leaf->vec, fold >= 0 ? count * leaf->size[fold] : count);
 }
 
 /* The reduce of a tile in terms of the ast; NULL when its range is none that a tile can have.

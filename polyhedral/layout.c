@@ -324,11 +324,7 @@ static int find_block(const struct packing *x, int64_t *size) {
     }
     if (t->vec < 0 || t->row[0] < 0 || indexed_by(x, x->s->dims[t->row[0]]) < 0)
         return -1;
-    struct poly_piece pieces[2];
-    int64_t extent = 1;
-    expr_as_int(x->s->stmt->iters[t->row[0] - x->s->num_repeats].extent, &extent);
-    block_cut(0, extent, t->rows[0], pieces);
-    *size = pieces[0].size;
+    *size = t->rows[0];
     return t->row[0];
 }
 

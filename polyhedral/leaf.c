@@ -187,15 +187,16 @@ static bool prove(struct make *x, __isl_keep isl_pw_aff_list *times) {
     return ok;
 }
 
-/* The dimension that the last member of the band below the mark walks along, or -1. */
-static int last_dimension(const struct make *x) {
+/* The dimension that a member of the band below the mark walks along, counted from the last, or
+ * -1. */
+static int dimension_of(const struct make *x, int from_last) {
     isl_schedule_node *band = isl_schedule_node_get_child(x->node, 0);
     bool is_band = isl_schedule_node_get_type(band) == isl_schedule_node_band;
     isl_size n = is_band ? isl_schedule_node_band_n_member(band) : 0;
     int found = -1;
-    if (n > 0) {
+    if (n > from_last) {
         isl_multi_union_pw_aff *all = isl_schedule_node_band_get_partial_schedule(band);
-        isl_union_pw_aff *last = isl_multi_union_pw_aff_get_at(all, n - 1);
+        isl_union_pw_aff *last = isl_multi_union_pw_aff_get_at(all, n - 1 - from_last);
         isl_map *map = isl_map_from_union_map(isl_union_map_from_union_pw_aff(last));
         for (int d = 0; d < x->leaf.stmt->num_dims; d++) {
             isl_map *same = isl_map_equate(isl_map_copy(map), isl_dim_in, d, isl_dim_out, 0);
@@ -219,7 +220,8 @@ static bool make_tile(struct make *x) {
         ok = prove(x, times);
     }
     isl_pw_aff_list_free(times);
-    x->leaf.vec = ok ? last_dimension(x) : -1;
+    x->leaf.vec = ok ? dimension_of(x, 0) : -1;
+    x->leaf.fold = ok && x->leaf.mark.fold ? dimension_of(x, 1) : -1;
     return ok;
 }
 
@@ -238,7 +240,9 @@ static void add_leaf(struct finder *f, struct make *x) {
 const char *leaf_mark(struct arena *a, const struct poly_mark *mark) {
     if (!mark->vector)
         return "tile";
-    const char *text = mark->lanes ? "vector tile lanes" : "vector tile";
+    const char *text = mark->fold    ? "vector tile fold"
+                       : mark->lanes ? "vector tile lanes"
+                                     : "vector tile";
     if (mark->split >= 0)
         text = arena_printf(a, "%s split %d", text, mark->split);
     for (int k = 0; k < mark->num_order; k++)
@@ -269,7 +273,8 @@ static bool read_mark(const char *text, struct poly_mark *mark) {
     if (strcmp(text, "tile") == 0)
         return true;
     mark->vector = accept(&text, "vector tile");
-    mark->lanes = accept(&text, " lanes");
+    mark->fold = accept(&text, " fold");
+    mark->lanes = mark->fold || accept(&text, " lanes");
     if (accept(&text, " split"))
         ok = read_digit(&text, &mark->split);
     if (accept(&text, " order"))
@@ -333,7 +338,7 @@ static bool take_leaf(struct finder *f, __isl_keep isl_schedule_node *node,
     }
     if (!tile) {
         x.first = grid_map(&x);
-        x.leaf.vec = -1;
+        x.leaf.vec = x.leaf.fold = -1;
     }
     add_leaf(f, &x);
     return true;

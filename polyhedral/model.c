@@ -29,6 +29,7 @@ struct operand {
     const struct poly_access *a;
     bool inside, packed;  // in the reduce; a constant whose layout may be made for it
     const int64_t *step;  // [dims + iterators of the reduce]; UNKNOWN
+    int64_t size;         // bytes of an element
     double bytes, source; // that it touches in all; bytes per cycle that they come at
 };
 static const int64_t UNKNOWN = INT64_MAX;
@@ -132,7 +133,8 @@ static void add_operand(struct model *m, const struct poly_access *a, bool pack)
     o.packed = pack && model_can_pack(m->poly, m->s, a);
     o.inside = m->reduce && !a->write && reads_array(m->reduce->arg[0], a->array);
     bits = dtype_info(m->poly->loops->arrays.data[a->array].dtype)->bits;
-    o.bytes = (double)bits / 8;
+    o.size = bits / 8;
+    o.bytes = (double)o.size;
     for (int d = 0; d < m->dims + m->iters; d++) {
         if (!stride_of(m->poly, a, name_of(m, d), &step[d]))
             step[d] = UNKNOWN;
@@ -172,6 +174,39 @@ static void read_statement(struct model *m, bool pack) {
 
 /* ---- the cost of a tile ---- */
 
+/* Does the layout cut a dimension, so that a step is not the same everywhere? */
+static bool has_blocks(const struct poly *p, const struct poly_access *a) {
+    const struct array *array = &p->loops->arrays.data[a->array];
+    bool found = false;
+    for (int k = 0; k < array->layout_rank; k++)
+        found |= array->layout[k].div != 1 || array->layout[k].mod != 0;
+    return found;
+}
+
+static bool mentions_in_guard(const struct expr *e, const char *name) {
+    bool found = false;
+    for (int k = 2; k < e->n && e->kind == EXPR_GUARD; k++)
+        found |= expr_mentions(e->arg[k], name);
+    for (int k = 0; k < e->n && !found; k++)
+        found = mentions_in_guard(e->arg[k], name);
+    return found;
+}
+
+bool model_folds(const struct poly *p, const struct poly_stmt *s, int outer, int inner,
+                 int64_t extent) {
+    int64_t whole = -1, x, y, end;
+    bool ok = inner >= s->num_repeats && outer >= s->num_repeats &&
+              expr_as_int(s->stmt->iters[inner - s->num_repeats].extent, &whole) &&
+              whole == extent && !mentions_in_guard(s->stmt->rhs, s->dims[outer]) &&
+              !mentions_in_guard(s->stmt->rhs, s->dims[inner]);
+    for (int k = 0; k < s->accesses.len && ok; k++) {
+        const struct poly_access *a = &s->accesses.data[k];
+        ok = stride_of(p, a, s->dims[outer], &x) && stride_of(p, a, s->dims[inner], &y) &&
+             size_mul(y, extent, &end) && x == end && (x == 0 || !has_blocks(p, a));
+    }
+    return ok;
+}
+
 /* The part of a dimension that a tile takes, and how often: whole ones and the rest. */
 struct part {
     int64_t size;
@@ -185,7 +220,7 @@ static int cut_parts(const struct poly_piece *pieces, int n, struct part *out) {
     return n;
 }
 
-int model_cut_lanes(int64_t extent, int64_t block, struct poly_piece *pieces) {
+int model_cut(int64_t extent, int64_t block, struct poly_piece *pieces) {
     int64_t end = extent / block * block;
     int n = 0;
     if (end > 0)
@@ -261,6 +296,45 @@ static double around_cycles(const struct model *m, const struct shape *x) {
     return fmax(sums * m->ops_outside / t->fmas, loads / t->loads) + stores;
 }
 
+static bool moves_along(const struct operand *o, int d) {
+    return d >= 0 && o->step[d] != 0;
+}
+
+/* Bytes of an operand that a tile reads. */
+static double bytes_of(const struct model *m, const struct operand *o, const struct shape *x) {
+    int lane = lane_of(m, x->t);
+    double elements = rows_of(o, x);
+    for (int d = m->dims; d < m->dims + m->iters; d++)
+        elements *= o->step[d] != 0 ? (double)m->extent[d] : 1;
+    if (lane >= 0 && lane < m->dims && o->step[lane] != 0)
+        elements *= (double)(x->vectors * m->lanes);
+    double bytes = elements * (double)o->size;
+    return bytes < o->bytes ? bytes : o->bytes;
+}
+
+/* Cycles to bring what the next tile has not in common with the one before: the loop over lanes
+ * is the outermost, and rows change from tile to tile, or the other way round. What fits the
+ * nearest cache twice stays there. */
+static double fetch_cycles(const struct model *m, const struct shape *x) {
+    const struct poly_tiling *t = x->t;
+    double cycles = 0;
+    for (int k = 0; k < m->operands.len; k++) {
+        const struct operand *o = &m->operands.data[k];
+        bool by_row = moves_along(o, t->row[0]) || moves_along(o, t->row[1]);
+        bool by_lane = moves_along(o, t->vec) || moves_along(o, t->fold);
+        bool changes = t->vec_outer ? by_row : by_lane;
+        double bytes = bytes_of(m, o, x), half = (double)m->target->cache[0] / 2;
+        if (o->inside && (changes || bytes > half) && (by_row || by_lane) && o->bytes > half)
+            cycles += bytes / o->source;
+    }
+    return cycles;
+}
+
+/* Two things that are done at once hinder each other a little. */
+static double overlap(double x, double y) {
+    return fmax(x, y) + 0.1 * fmin(x, y);
+}
+
 /* Cycles of all tiles of one shape. */
 static double shape_cycles(const struct model *m, const struct shape *x) {
     double steps = 1, outer = 1;
@@ -274,7 +348,7 @@ static double shape_cycles(const struct model *m, const struct shape *x) {
     }
     double cycles = TILE_CYCLES + around_cycles(m, x);
     if (m->reduce)
-        cycles += steps * step_cycles(m, x) + outer * STEP_CYCLES;
+        cycles += overlap(steps * step_cycles(m, x), fetch_cycles(m, x)) + outer * STEP_CYCLES;
     return x->count * cycles;
 }
 
@@ -286,6 +360,22 @@ static double traffic_cycles(const struct model *m) {
     return cycles;
 }
 
+/* Cycles of the tiles of all parts of rows and lanes; lanes run through `folds` times as many.
+ */
+static double parts_cycles(const struct model *m, const struct poly_tiling *t,
+                           struct part (*parts)[2], const int *num, int64_t folds) {
+    double cycles = 0;
+    for (int a = 0; a < num[0]; a++)
+        for (int b = 0; b < num[1]; b++)
+            for (int c = 0; c < num[2]; c++) {
+                struct shape x = {.t = t, .rows = {parts[0][a].size, parts[1][b].size}};
+                x.vectors = (parts[2][c].size * folds + m->lanes - 1) / m->lanes;
+                x.count = parts[0][a].count * parts[1][b].count * parts[2][c].count;
+                cycles += shape_cycles(m, &x);
+            }
+    return cycles;
+}
+
 /* Cycles of the statement in tiles of that shape. */
 static double tiling_cycles(const struct model *m, const struct poly_tiling *t) {
     struct part parts[3][2] = {{{1, 1}}, {{1, 1}}, {{1, 1}}};
@@ -294,21 +384,19 @@ static double tiling_cycles(const struct model *m, const struct poly_tiling *t) 
     double rest = 1, cycles = 0;
     for (int k = 0; k < 2; k++)
         if (t->row[k] >= 0)
-            num[k] = cut_parts(pieces, block_cut(0, m->extent[t->row[k]], t->rows[k], pieces),
+            num[k] = cut_parts(pieces, model_cut(m->extent[t->row[k]], t->rows[k], pieces),
                                parts[k]);
     if (t->vec >= 0)
-        num[2] =
-            cut_parts(pieces, model_cut_lanes(m->extent[t->vec], t->block, pieces), parts[2]);
+        num[2] = cut_parts(pieces, model_cut(m->extent[t->vec], t->block, pieces), parts[2]);
+    struct part folds[2] = {{1, 1}};
+    int num_folds = 1;
+    if (t->fold >= 0)
+        num_folds = cut_parts(pieces, model_cut(m->extent[t->fold], t->folds, pieces), folds);
     for (int d = 0; d < m->dims; d++)
-        rest *= d == t->row[0] || d == t->row[1] || d == t->vec ? 1 : (double)m->extent[d];
-    for (int a = 0; a < num[0]; a++)
-        for (int b = 0; b < num[1]; b++)
-            for (int c = 0; c < num[2]; c++) {
-                struct shape x = {.t = t, .rows = {parts[0][a].size, parts[1][b].size}};
-                x.vectors = (parts[2][c].size + m->lanes - 1) / m->lanes;
-                x.count = rest * parts[0][a].count * parts[1][b].count * parts[2][c].count;
-                cycles += shape_cycles(m, &x);
-            }
+        if (d != t->row[0] && d != t->row[1] && d != t->vec && d != t->fold)
+            rest *= (double)m->extent[d];
+    for (int f = 0; f < num_folds; f++)
+        cycles += rest * folds[f].count * parts_cycles(m, t, parts, num, folds[f].size);
     return fmax(cycles, traffic_cycles(m));
 }
 
@@ -319,33 +407,41 @@ static bool fits_registers(const struct model *m, int64_t rows, int64_t vectors)
 }
 
 static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tiling *best) {
-    t->cycles = tiling_cycles(m, t);
-    if (t->cycles < best->cycles * 0.9999) {
-        best->next = best->cycles;
-        *best = *t;
+    for (int outer = 0; outer < (t->vec >= 0 && t->row[0] >= 0 ? 2 : 1); outer++) {
+        t->vec_outer = outer;
+        t->cycles = tiling_cycles(m, t);
+        if (t->cycles < best->cycles * 0.9999) {
+            double next = best->cycles;
+            *best = *t;
+            best->next = next;
+        }
     }
+    t->vec_outer = false;
 }
 
-/* Sizes worth trying for rows along d, at most `most`: that, and the largest that divides the
- * extent; returns how many. */
+/* Sizes worth trying for rows along d, at most `most`: that, the least that needs no more
+ * tiles, and the largest that divides the extent; returns how many. */
 static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes) {
     int64_t extent = m->extent[d], size = extent < most ? extent : most;
     int n = 0;
     if (size < 2)
         return 0;
+    int64_t even = (extent + (extent + size - 1) / size - 1) / ((extent + size - 1) / size);
     sizes[n++] = size;
+    if (even < size)
+        sizes[n++] = even;
     while (size > 1 && extent % size)
         size--;
-    if (size > 1 && size != sizes[0])
+    if (size > 1 && size < even)
         sizes[n++] = size;
     return n;
 }
 
 static void try_second_row(const struct model *m, const bool *taken, struct poly_tiling *t,
                            int64_t most, struct poly_tiling *best) {
-    int64_t sizes[2];
+    int64_t sizes[3];
     for (int d = m->s->num_repeats; d < m->dims; d++) {
-        if (taken[d] || d == t->vec || d == t->row[0])
+        if (taken[d] || d == t->vec || d == t->fold || d == t->row[0])
             continue;
         int n = row_sizes(m, d, most / t->rows[0], sizes);
         for (int k = 0; k < n; k++) {
@@ -361,7 +457,8 @@ static void try_second_row(const struct model *m, const bool *taken, struct poly
 /* All rows for the lanes of t. */
 static void try_rows(const struct model *m, const bool *taken, struct poly_tiling *t,
                      struct poly_tiling *best) {
-    int64_t vectors = (t->block + m->lanes - 1) / m->lanes, most = MAX_TILE_ROWS, sizes[2];
+    int64_t vectors = (t->block * t->folds + m->lanes - 1) / m->lanes, most = MAX_TILE_ROWS,
+            sizes[2];
     if (t->fixed_row >= 0) { // the nest's
         t->row[0] = t->fixed_row;
         weigh(m, t, best);
@@ -371,7 +468,7 @@ static void try_rows(const struct model *m, const bool *taken, struct poly_tilin
     while (most > 1 && !fits_registers(m, most, vectors))
         most--;
     for (int d = m->s->num_repeats; d < m->dims; d++) {
-        if (taken[d] || d == t->vec)
+        if (taken[d] || d == t->vec || d == t->fold)
             continue;
         int n = row_sizes(m, d, most, sizes);
         for (int k = 0; k < n; k++) {
@@ -386,15 +483,33 @@ static void try_rows(const struct model *m, const bool *taken, struct poly_tilin
     t->rows[0] = 1;
 }
 
+static void try_folds(const struct model *m, const bool *taken, struct poly_tiling *t,
+                      struct poly_tiling *best) {
+    int64_t extent = m->extent[t->vec];
+    t->block = extent;
+    for (int d = m->s->num_repeats; d < m->dims; d++) {
+        if (taken[d] || d == t->vec || d == t->fixed_row || m->extent[d] < 2 ||
+            !model_folds(m->poly, m->s, d, t->vec, extent))
+            continue;
+        t->fold = d;
+        for (t->folds = 2;
+             t->folds <= m->extent[d] && t->folds * extent <= MAX_VECTORS * m->lanes;
+             t->folds++)
+            try_rows(m, taken, t, best);
+    }
+    t->fold = -1;
+    t->folds = 1;
+}
+
 static void try_lanes(const struct model *m, const bool *taken, struct poly_tiling *t,
                       struct poly_tiling *best) {
     int64_t extent = m->extent[t->vec];
-    for (int64_t n = 1; n <= MAX_VECTORS; n += n < 4 ? 1 : 2) {
-        if (n > 1 && (n - 1) * m->lanes >= extent)
-            return;
+    for (int64_t n = 1; n <= MAX_VECTORS && (n == 1 || (n - 1) * m->lanes < extent);
+         n += n < 4 ? 1 : 2) {
         t->block = n * m->lanes < extent ? n * m->lanes : extent;
         try_rows(m, taken, t, best);
     }
+    try_folds(m, taken, t, best);
 }
 
 /* Does some operand move by one element along d, so that vectors are loaded or stored whole? */
@@ -436,17 +551,6 @@ static void order_reduce(const struct model *m, struct poly_tiling *t) {
         t->order[n - 1] = inner;
 }
 
-/* Is what lies along lanes too much for the cache that tiles take it from again and again? Then
- * one block of it stays there while all rows go by. */
-static bool is_large(const struct model *m, int vec) {
-    double bytes = 0;
-    for (int k = 0; k < m->operands.len; k++) {
-        const struct operand *o = &m->operands.data[k];
-        bytes += vec >= 0 && o->inside && o->step[vec] != 0 ? o->bytes : 0;
-    }
-    return bytes > (double)m->target->cache[1] / 2;
-}
-
 static void try_all(const struct model *m, const bool *taken, struct poly_tiling *t,
                     struct poly_tiling *best) {
     for (int d = m->s->num_repeats; d < m->dims; d++) {
@@ -471,6 +575,8 @@ bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *tak
         expr_has_check(s->stmt->rhs))
         return false;
     struct poly_tiling t = {.vec = -1, .split = -1, .row = {-1, -1}, .rows = {1, 1}};
+    t.fold = -1;
+    t.folds = 1;
     t.fixed_row = fixed_row;
     t.rows[0] = fixed_row >= 0 ? fixed_rows : 1;
     *out = t;
@@ -480,7 +586,6 @@ bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *tak
     if (m.lanes > 1) {
         try_all(&m, taken, &t, out);
         order_reduce(&m, out);
-        out->vec_outer = is_large(&m, out->vec);
     }
     arena_free(&m.scratch);
     return out->vec >= 0 || out->split >= 0;

@@ -58,13 +58,16 @@ enum { MAX_REDUCE = 8 };
 
 /* How a statement runs in tiles on a target with vectors (model.c). */
 struct poly_tiling {
-    int vec;               // dimension along which lanes lie, or -1
-    int64_t block;         // instances of a tile along it
-    bool vec_outer;        // blocks along it are the outermost loop, else the innermost
-    int split;             // or the iterator of the reduce whose steps fill lanes; -1
-    int row[2];            // dimensions of the rows, -1
-    int64_t rows[2];       // instances of a tile along each
-    int fixed_row;         // that the nest has chosen, -1
+    int vec;         // dimension along which lanes lie, or -1
+    int64_t block;   // instances of a tile along it
+    int fold;        // dimension whose instances go on where those along vec end, so that lanes
+                     // run through both, or -1
+    int64_t folds;   // of a tile along it; block is the whole extent of vec then
+    bool vec_outer;  // blocks along it are the outermost loop, else the innermost
+    int split;       // or the iterator of the reduce whose steps fill lanes; -1
+    int row[2];      // dimensions of the rows, -1
+    int64_t rows[2]; // instances of a tile along each
+    int fixed_row;   // that the nest has chosen, -1
     int order[MAX_REDUCE]; // iterators of the reduce, outermost first
     double cycles, next;   // predicted; of the runner-up
 };
@@ -256,8 +259,12 @@ struct poly_piece {
 /* Could this constant be given any layout: read by this statement alone, by iterators? */
 bool model_can_pack(const struct poly *p, const struct poly_stmt *s,
                     const struct poly_access *a);
-/* Cuts [0, extent) into blocks along lanes and the rest; returns how many pieces. */
-int model_cut_lanes(int64_t extent, int64_t block, struct poly_piece *pieces);
+/* Cuts [0, extent) into blocks and the rest; returns how many pieces. */
+int model_cut(int64_t extent, int64_t block, struct poly_piece *pieces);
+/* Does memory go on, for every access, at the next instance along `outer` where the `extent`
+ * instances along `inner` end? Guards that speak of either make it false. */
+bool model_folds(const struct poly *p, const struct poly_stmt *s, int outer, int inner,
+                 int64_t extent);
 /* The best tiles for a statement on p->target; dimensions that are `taken` [num_dims] are left
  * alone, rows along fixed_row (or -1) are given. `pack`: constants that can be packed are taken
  * to lie as is best. False: none, its loops are left to the C compiler. */
@@ -338,9 +345,11 @@ const struct expr *shrink_guards(const struct affine *a, struct arena *arena,
  *     tile                           codegen chooses what are lanes
  *     vector tile lanes order 1 2 0  the last member of the band is lanes; the loops of the
  *                                    reduce in this order, outermost first
+ *     vector tile fold …             the last two members are lanes: memory goes on at the next
+ *                                    of the first where the last ends
  *     vector tile split 0 order 1 0  steps of iterator 0 of the reduce are lanes */
 struct poly_mark {
-    bool vector, lanes;
+    bool vector, lanes, fold;
     int split; // -1: none
     int num_order, order[MAX_REDUCE];
 };
@@ -355,6 +364,7 @@ struct poly_leaf {
     isl_set *firsts;         // of a tile: the first instances
     isl_map *block;          // of a tile: first instance -> instances
     int vec;                 // of a tile: the dimension its last loop walks along, or -1
+    int fold;                // … and the loop before, or -1
     struct poly_mark mark;   // of a tile
 };
 struct poly_leaves {

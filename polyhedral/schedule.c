@@ -201,14 +201,15 @@ struct tiles {
     struct poly_piece (*cut)[2];  // [num] pieces of each
     int *num_cut;                 // [num]
     const struct poly_piece **at; // [num_dims] the piece at hand of a dimension that tiles cut
-    const char *mark, *narrow;    // of tiles; of those with one element along lanes
+    const char *marks[3];         // of tiles without lanes, with lanes, with folded ones
 };
 
 /* What is said of the tiles. */
-static const char *mark_of(struct poly *p, const struct poly_stmt *s, bool lanes) {
+static const char *mark_of(struct poly *p, const struct poly_stmt *s, int lanes) {
     const struct poly_tiling *t = &s->tiling;
     const struct expr *reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
-    struct poly_mark mark = {.vector = true, .lanes = lanes, .split = t->split};
+    struct poly_mark mark = {.vector = true, .lanes = lanes > 0, .split = t->split};
+    mark.fold = lanes > 1;
     mark.num_order = reduce && reduce->num_iters <= MAX_REDUCE ? reduce->num_iters : 0;
     memcpy(mark.order, t->order, sizeof mark.order);
     return leaf_mark(&p->arena, &mark);
@@ -225,13 +226,15 @@ static __isl_give isl_schedule *tile_points(const struct tiles *x, __isl_take is
     const struct poly_tiling *t = &x->s->tiling;
     isl_aff_list *points = isl_aff_list_alloc(x->poly->ctx, 3);
     for (int d = 0; d < x->s->num_dims; d++)
-        if (x->at[d] && x->at[d]->size > 1 && d != t->vec)
+        if (x->at[d] && d != t->vec && d != t->fold)
             points = isl_aff_list_add(points, dimension(x->s, d));
-    bool lanes = t->vec >= 0 && x->at[t->vec];
+    bool lanes = t->vec >= 0 && x->at[t->vec], fold = t->fold >= 0 && x->at[t->fold];
+    if (fold)
+        points = isl_aff_list_add(points, dimension(x->s, t->fold));
     if (lanes)
         points = isl_aff_list_add(points, dimension(x->s, t->vec));
     isl_schedule *schedule = isl_schedule_from_domain(isl_union_set_from_set(domain));
-    return insert_mark(insert_band(schedule, x->s, points), lanes ? x->mark : x->narrow);
+    return insert_mark(insert_band(schedule, x->s, points), x->marks[lanes + (lanes && fold)]);
 }
 
 /* Loop k and all in it, over the domain. */
@@ -267,11 +270,18 @@ static int64_t extent_of(const struct poly_stmt *s, int d) {
     return known ? extent : -1;
 }
 
+static void add_cut(struct tiles *x, int d, int64_t size) {
+    struct poly_piece pieces[2];
+    add_loop(x, d, pieces, model_cut(extent_of(x->s, d), size, pieces));
+}
+
+/* The loops over the blocks of lanes. */
 static void add_lanes(struct tiles *x) {
     const struct poly_tiling *t = &x->s->tiling;
-    struct poly_piece pieces[2];
+    if (t->fold >= 0)
+        add_cut(x, t->fold, t->folds);
     if (t->vec >= 0)
-        add_loop(x, t->vec, pieces, model_cut_lanes(extent_of(x->s, t->vec), t->block, pieces));
+        add_cut(x, t->vec, t->block);
 }
 
 /* A statement in tiles, as its tiling says; dimensions that are `shared` have their loops
@@ -283,8 +293,8 @@ static __isl_give isl_schedule *tile_schedule(struct poly *p, const struct poly_
     int n = s->num_dims;
     struct tiles x = {.poly = p, .s = s};
     struct poly_piece pieces[2];
-    x.mark = mark_of(p, s, true);
-    x.narrow = mark_of(p, s, false);
+    for (int k = 0; k < 3; k++)
+        x.marks[k] = mark_of(p, s, k);
     x.dim = arena_array(&p->arena, int, n);
     x.cut = (struct poly_piece(*)[2])arena_array(&p->arena, struct poly_piece, 2 * n);
     x.num_cut = arena_array(&p->arena, int, n);
@@ -292,13 +302,13 @@ static __isl_give isl_schedule *tile_schedule(struct poly *p, const struct poly_
     if (t->vec_outer)
         add_lanes(&x);
     for (int d = s->num_repeats; d < n; d++) {
-        int k = d == t->row[0] ? 0 : d == t->row[1] ? 1 : -1;
-        if (shared[d] || d == t->vec || d == row)
+        if (shared[d] || d == t->vec || d == t->fold || d == row)
             continue;
-        int num = k < 0 ? 1 : block_cut(0, extent_of(s, d), t->rows[k], pieces);
-        if (k < 0)
-            pieces[0] = (struct poly_piece){0, extent_of(s, d), 1};
-        add_loop(&x, d, pieces, num);
+        pieces[0] = (struct poly_piece){0, extent_of(s, d), 1};
+        if (d == t->row[0] || d == t->row[1])
+            add_cut(&x, d, t->rows[d == t->row[1]]);
+        else
+            add_loop(&x, d, pieces, 1);
     }
     if (!t->vec_outer)
         add_lanes(&x);
