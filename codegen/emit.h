@@ -114,6 +114,8 @@ struct emit {
     bool math;                 // <math.h> is needed
     bool lanes;                // lanes_macro is needed
     bool vectors;              // the target's vectors are used: its header is needed
+    int64_t zeros[2];          // elements of the arrays of zeros: float, double
+    bool lane_numbers[2];      // arrays 0, 1, 2 … are needed: float, double
     struct helper_set helpers;
     vec(const char *) routines; // called, each once
     const char **buffer_c; // [buffers]: in the run function: an argument, a constant, a pointer
@@ -195,6 +197,9 @@ bool ast_list_sets(const struct ast_list *list, const char *name);
  * scope until em->vars.len is set back. */
 void emit_open_range(struct emit *em, const char *name, const struct expr *lo,
                      const struct expr *hi);
+/* … in steps of more than 1. */
+void emit_open_steps(struct emit *em, const char *name, const struct expr *lo,
+                     const struct expr *hi, int64_t step);
 void emit_close_range(struct emit *em);
 
 /* ---- tile.c ---- */
@@ -205,6 +210,14 @@ void emit_close_range(struct emit *em);
 bool emit_register_tile(struct emit *em, const struct ast_node *n, bool alone);
 /* Printed before functions that have loops over lanes. */
 extern const char lanes_macro[];
+
+/* ---- vector.c ---- */
+
+/* A tile by the vectors of the target; prints nothing and returns false where it has none that
+ * do: then emit_register_tile's turn. `alone`: in its block of C. */
+bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone);
+/* The constants that vectors use. */
+void vector_print_constants(struct emit *em);
 
 /* ---- emit.c ---- */
 
@@ -253,6 +266,9 @@ int stack_of_routine(void);
 /* The function being printed has a tile of so many accumulators of type t and so many other
  * scalars. */
 void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int scalars);
+/* … of so many vectors as accumulators, and so many bytes of arrays; `calls`: of functions that
+ * keep no vector. */
+void emit_note_vectors(struct emit *em, int accumulators, bool calls, int64_t bytes);
 void emit_note_library(
     struct emit *em,
     int bytes); // the function being printed calls something that takes so much

@@ -182,14 +182,19 @@ static void emit_store(struct emit *em, const struct ast_node *n) {
 
 /* ---- tiles ---- */
 
-void emit_open_range(struct emit *em, const char *name, const struct expr *lo,
-                     const struct expr *hi) {
-    struct ast_node n = {.kind = AST_FOR, .name = name, .lo = lo, .hi = hi, .step = 1};
+void emit_open_steps(struct emit *em, const char *name, const struct expr *lo,
+                     const struct expr *hi, int64_t step) {
+    struct ast_node n = {.kind = AST_FOR, .name = name, .lo = lo, .hi = hi, .step = step};
     emit_for_head(em, &n);
     open_block(em);
     em->fn.loops++;
     if (em->fn.loops > em->fn.frame.loops)
         em->fn.frame.loops = em->fn.loops;
+}
+
+void emit_open_range(struct emit *em, const char *name, const struct expr *lo,
+                     const struct expr *hi) {
+    emit_open_steps(em, name, lo, hi, 1);
 }
 
 void emit_close_range(struct emit *em) {
@@ -251,6 +256,11 @@ static void emit_plain_tile(struct emit *em, const struct ast_node *n) {
     while (open-- > 0)
         emit_close_range(em);
     em->vars.len = vars;
+}
+
+static void emit_tile(struct emit *em, const struct ast_node *n, bool alone) {
+    if (!emit_vector_tile(em, n, alone) && !emit_register_tile(em, n, alone))
+        emit_plain_tile(em, n);
 }
 
 /* ---- control ---- */
@@ -356,8 +366,7 @@ void emit_statement(struct emit *em, const struct ast_node *n, const struct ast_
         emit_require(em, n);
         return;
     case AST_TILE:
-        if (!emit_register_tile(em, n, list->first == n && !n->next))
-            emit_plain_tile(em, n);
+        emit_tile(em, n, list->first == n && !n->next);
         return;
     }
 }

@@ -390,6 +390,7 @@ static void put_source(struct emit *em, struct str *source, const char *run) {
         put_vector_helpers(em, run);
     put_routines(em);
     weights_print(em);
+    vector_print_constants(em);
     put(em, str_cstr(&em->functions));
     put(em, run);
     put_descriptor(em);

@@ -116,6 +116,17 @@ void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int sca
     f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
 }
 
+/* Vectors that live across a call are kept in memory; else what the registers do not hold is.
+ */
+void emit_note_vectors(struct emit *em, int accumulators, bool calls, int64_t bytes) {
+    enum { BESIDE = 16 }; // vectors that are no accumulators
+    struct frame *f = &em->fn.frame;
+    const struct target *t = em->opt->target;
+    bool kept = !calls && accumulators + 4 <= t->registers;
+    bytes += t->vector_bytes * (int64_t)(kept ? 1 + BESIDE / 2 : accumulators + 1 + BESIDE);
+    f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
+}
+
 static int64_t beyond(int n, int free) {
     return n > free ? WORD * (int64_t)(n - free) : 0;
 }

@@ -1,0 +1,440 @@
+/* Tiles as C by the vectors of a target: rows x vectors of named accumulators, which stay in
+ * registers through the loops of the reduction, and the whole expression around it.
+ *
+ *     tile (m: 2 row, n: 32 vec, k: 512 red)     const float *a0 = b0 + i * 512;
+ *         b2[(i+m)*32 + n] =                     __m512 s0_0 = _mm512_setzero_ps(); …
+ *             reduce(add, [k: 512],              for (int32_t k = 0; k < 512; k++) {
+ *                 b0[(i+m)*512 + k] *                const __m512 w0 = _mm512_set1_ps(a0[k]);
+ *                 b1[k*32 + n])                      const __m512 x0 = _mm512_loadu_ps(&b1[k *
+ * 32]); s0_0 = _mm512_fmadd_ps(w0, x0, s0_0); …
+ *
+ * The register tile of Goto and van de Geijn, "Anatomy of High-Performance Matrix
+ * Multiplication" (2008), and of BLIS, with the operands where the tile says they are. What
+ * lanes share is splat from a scalar, what rows share is loaded once, the last vector has a
+ * mask. Inner loops of a few steps are written out, so that neighbouring steps share loads, as
+ * those of a window do.
+ *
+ * A split reduction has its innermost iterator across the lanes, several accumulators for few
+ * rows (an addition waits for the one before it), and adds the lanes up at the end. Without a
+ * reduction the vectors follow each other, in a loop where they are many. */
+#include "codegen/vector.h"
+
+#include <inttypes.h>
+
+enum {
+    MOST_ACCUMULATORS = 128,
+    MOST_STEPS = 16,    // of a loop that is written out …
+    MOST_WRITTEN = 192, // … and what all that are written out set in all
+    STRAIGHT = 16,      // vectors that need no loop
+    CHAINS = 8,         // accumulators that hide the latency of an addition
+};
+
+/* The loops of a reduction: the last ones are written out. */
+struct steps {
+    struct vector_fixed fixed[VECTOR_FIXED];
+    int num_fixed;
+    int count; // of steps: the product of their counts
+    int loops; // iterators before them
+};
+
+/* ---- points ---- */
+
+/* e with the numbers of one row (one step) for the iterators. */
+static const struct expr *at_number(struct vector_tile *t, const struct expr *e,
+                                    const struct vector_fixed *fixed, int n, int number) {
+    const char *names[VECTOR_FIXED];
+    const struct expr *values[VECTOR_FIXED];
+    for (int i = n - 1; i >= 0; number /= (int)fixed[i].count, i--) {
+        names[i] = fixed[i].name;
+        values[i] = expr_index(&t->em->arena, number % fixed[i].count);
+    }
+    return n == 0 ? e : expr_subst(&t->em->arena, e, names, values, n);
+}
+
+static const struct expr *at_row(struct vector_tile *t, const struct expr *e, int row) {
+    return at_number(t, e, t->rows, t->num_rows, row);
+}
+
+static int vectors_of(const struct vector_tile *t) {
+    return (int)((t->lane_count + t->width - 1) / t->width);
+}
+
+/* The lane iterator as emit_range sees it: the one in scope. */
+static void set_lane_range(struct vector_tile *t, int64_t lo, int64_t hi) {
+    struct emit *em = t->em;
+    for (int i = em->vars.len - 1; i >= 0; i--) {
+        if (em->vars.data[i].name != t->lane)
+            continue;
+        em->vars.data[i].ranged = true;
+        em->vars.data[i].lo = lo;
+        em->vars.data[i].hi = hi;
+        return;
+    }
+}
+
+/* Vector number `vector` of constant lanes is at hand. */
+static void take_vector(struct vector_tile *t, int vector) {
+    int64_t left = t->lane_count - (int64_t)vector * t->width;
+    t->vector = vector;
+    t->lane_from = (int64_t)vector * t->width;
+    t->lane_loop = false;
+    t->tail = NULL;
+    set_lane_range(t, t->lane_from, t->lane_from + (left < t->width ? left : t->width) - 1);
+    if (left < t->width)
+        t->tail = vector_first(t, expr_index(&t->em->arena, t->lane_count));
+}
+
+/* Vector number `vector` of those that a turn of the loop over lanes takes. */
+static void take_vector_of_loop(struct vector_tile *t, int vector) {
+    t->vector = vector;
+    t->lane_from = (int64_t)vector * t->width;
+    t->lane_loop = true;
+    t->tail = NULL;
+}
+
+/* The loop from lo to hi over lanes by `vectors` vectors. */
+static void open_lanes(struct vector_tile *t, const struct expr *lo, const struct expr *hi,
+                       int vectors) {
+    int64_t first, last, none;
+    vector_open(t, t->lane, lo, hi, (int64_t)vectors * t->width);
+    if (emit_range(t->em, lo, &first, &none) && emit_range(t->em, hi, &none, &last))
+        set_lane_range(t, first, last - 1);
+}
+
+/* ---- accumulators ---- */
+
+static void set_accumulator(struct vector_tile *t, const char *sum, const char *value) {
+    put_indent(t->em);
+    putf(t->em, "%s = %s;\n", sum, value);
+}
+
+/* Names s0_0, s0_1 … of `vectors` accumulators for each row, set to the identity. */
+static const char **put_accumulators(struct vector_tile *t, int vectors) {
+    struct emit *em = t->em;
+    const char **sums = arena_array(&em->arena, const char *, t->points *vectors);
+    t->accumulators = t->points * vectors;
+    union scalar identity = func_identity(t->reduce->func, t->dtype);
+    const struct expr *start = expr_const(&em->arena, t->dtype, identity);
+    const char *value =
+        identity.u == 0
+            ? vector_prim(t, PRIM_ZERO, NULL, NULL, NULL)
+            : vector_prim(t, PRIM_SPLAT, vector_scalar(t, start, C_ANY), NULL, NULL);
+    for (int row = 0; row < t->points; row++) {
+        put_indent(em);
+        for (int v = 0; v < vectors; v++) {
+            const char *name = arena_printf(&em->arena, "s%d_%d", row, v);
+            sums[row * vectors + v] = emit_declare(em, name, t->dtype)->c;
+            putf(em, "%s %s = %s", v ? "," : vector_type(t), sums[row * vectors + v], value);
+        }
+        put(em, ";\n");
+    }
+    return sums;
+}
+
+/* ---- reductions ---- */
+
+/* Writes the inner loops out while what they set stays within bounds. */
+static struct steps read_steps(const struct vector_tile *t, int accumulators, bool split) {
+    struct steps s = {.count = 1, .loops = t->reduce->num_iters - split};
+    while (s.loops > 0 && !split) {
+        const struct iter *it = &t->reduce->iters[s.loops - 1];
+        int64_t count;
+        if (s.num_fixed == VECTOR_FIXED || !expr_as_int(it->extent, &count) ||
+            count > MOST_STEPS || count * s.count * accumulators > MOST_WRITTEN)
+            break;
+        memmove(s.fixed + 1, s.fixed, (size_t)s.num_fixed * sizeof *s.fixed);
+        s.fixed[0] = (struct vector_fixed){it->name, count};
+        s.num_fixed++;
+        s.count *= (int)count;
+        s.loops--;
+    }
+    return s;
+}
+
+static void open_steps(struct vector_tile *t, const struct steps *s) {
+    for (int i = 0; i < s->loops; i++)
+        vector_open(t, t->reduce->iters[i].name, expr_index(&t->em->arena, 0),
+                    t->reduce->iters[i].extent, 1);
+}
+
+static void close_steps(struct vector_tile *t, const struct steps *s) {
+    for (int i = 0; i < s->loops; i++)
+        vector_close(t);
+}
+
+/* What earlier steps have loaded is loaded anew when registers would not hold it. */
+static void forget_loads(struct vector_tile *t, int accumulators) {
+    struct vector_level *l = &t->levels[t->num_levels - 1];
+    if (accumulators + l->lets.len > t->target->registers)
+        l->lets.len = 0;
+}
+
+static void put_reduction(struct vector_tile *t, const char *const *sums, int vectors) {
+    struct steps s = read_steps(t, t->points * vectors, false);
+    open_steps(t, &s);
+    for (int step = 0; step < s.count && !t->failed; step++) {
+        const struct expr *body = at_number(t, t->reduce->arg[0], s.fixed, s.num_fixed, step);
+        forget_loads(t, t->points * vectors);
+        for (int row = 0; row < t->points; row++) {
+            const struct expr *e = at_row(t, body, row);
+            for (int v = 0; v < vectors && !t->failed; v++) {
+                const char *sum = sums[row * vectors + v];
+                take_vector(t, v);
+                set_accumulator(t, sum, vector_combine(t, t->reduce->func, sum, e));
+            }
+        }
+    }
+    close_steps(t, &s);
+}
+
+/* ---- what is stored ---- */
+
+/* Values of all rows in the vector at hand. */
+static void put_vector(struct vector_tile *t, const char *const *sums, int vectors) {
+    const char *values[VECTOR_POINTS];
+    struct vector_place places[VECTOR_POINTS];
+    bool apart = false;
+    for (int row = 0; row < t->points && !t->failed; row++) {
+        t->sums = sums ? sums + row * vectors : NULL;
+        values[row] = vector_value(t, at_row(t, t->node->value, row));
+        const struct expr *index = at_row(t, t->node->index, row);
+        if (!vector_place(t, t->node->buffer, index, true, &places[row])) {
+            vector_fail(t);
+            return;
+        }
+        apart = places[row].lane_step != 1;
+        if (!apart)
+            vector_store(t, &places[row], values[row]);
+        else if (row == t->points - 1)
+            vector_store_apart(t, places, values);
+    }
+}
+
+static void put_vectors(struct vector_tile *t, const char *const *sums, int vectors,
+                        int first) {
+    for (int v = first; v < vectors && !t->failed; v++) {
+        take_vector(t, v);
+        put_vector(t, sums, vectors);
+    }
+}
+
+/* A tile without a reduction. */
+static void put_plain(struct vector_tile *t) {
+    int vectors = vectors_of(t), whole = (int)(t->lane_count / t->width);
+    int each = t->points >= 4 ? 1 : 4 / t->points, first = 0;
+    if (t->points * vectors > STRAIGHT && whole / each > 1) {
+        first = whole / each * each;
+        open_lanes(t, expr_index(&t->em->arena, 0),
+                   expr_index(&t->em->arena, (int64_t)first * t->width), each);
+        for (int v = 0; v < each && !t->failed; v++) {
+            take_vector_of_loop(t, v);
+            put_vector(t, NULL, 0);
+        }
+        vector_close(t);
+    }
+    put_vectors(t, NULL, vectors, first);
+}
+
+static void put_reduced(struct vector_tile *t) {
+    int vectors = vectors_of(t);
+    if (t->points * vectors > MOST_ACCUMULATORS) {
+        t->failed = true;
+        return;
+    }
+    const char *const *sums = put_accumulators(t, vectors);
+    put_reduction(t, sums, vectors);
+    put_vectors(t, sums, vectors, 0);
+}
+
+/* ---- split reductions ---- */
+
+/* The vector at hand in all rows, into accumulator `chain` of each. */
+static void put_split_step(struct vector_tile *t, const char *const *sums, int chains,
+                           int chain) {
+    for (int row = 0; row < t->points && !t->failed; row++) {
+        const char *sum = sums[row * chains + chain];
+        const char *next =
+            vector_combine(t, t->reduce->func, sum, at_row(t, t->reduce->arg[0], row));
+        if (t->tail)
+            next = vector_prim(t, PRIM_SELECT, t->tail, next, sum);
+        set_accumulator(t, sum, next);
+    }
+}
+
+/* The lanes lo..hi by `each` vectors at a time; what is left when there are fewer: by a mask.
+ */
+static void put_split_loop(struct vector_tile *t, const char *const *sums, int chains,
+                           const struct expr *lo, const struct expr *hi, bool rest) {
+    int each = rest ? 1 : chains;
+    open_lanes(t, lo, hi, each);
+    for (int v = 0; v < each; v++) {
+        take_vector_of_loop(t, v);
+        t->tail = rest ? vector_first(t, hi) : NULL;
+        put_split_step(t, sums, chains, v);
+    }
+    vector_close(t);
+}
+
+/* The innermost loop, its count a constant: whole turns, then one vector after the other. */
+static void put_split_constant(struct vector_tile *t, const char *const *sums, int chains) {
+    int whole = (int)(t->lane_count / t->width), first = 0;
+    if (whole * t->points > STRAIGHT && whole / chains > 1) {
+        first = whole / chains * chains;
+        put_split_loop(t, sums, chains, expr_index(&t->em->arena, 0),
+                       expr_index(&t->em->arena, (int64_t)first * t->width), false);
+    }
+    for (int v = first; v < vectors_of(t) && !t->failed; v++) {
+        take_vector(t, v);
+        put_split_step(t, sums, chains, v % chains);
+    }
+}
+
+/* … its count an expression. */
+static void put_split_counted(struct vector_tile *t, const char *const *sums, int chains) {
+    struct arena *a = &t->em->arena;
+    const struct expr *count = t->reduce->iters[t->reduce->num_iters - 1].extent;
+    const struct expr *turn = expr_index(a, (int64_t)chains * t->width);
+    const struct expr *whole = expr_2(a, FUNC_MUL, expr_2(a, FUNC_DIV, count, turn), turn);
+    put_split_loop(t, sums, chains, expr_index(a, 0), whole, false);
+    put_split_loop(t, sums, chains, whole, count, true);
+}
+
+/* The lanes of each row added up, as scalars; a store of each. */
+static void put_split_stores(struct vector_tile *t, const char *const *sums, int chains) {
+    enum func op = t->reduce->func;
+    enum prim across = op == FUNC_ADD   ? PRIM_SUM
+                       : op == FUNC_MAX ? PRIM_MOST
+                       : op == FUNC_MIN ? PRIM_LEAST
+                                        : PRIM_COUNT;
+    const char *type = dtype_info(t->dtype)->c_type;
+    for (int row = 0; row < t->points && !t->failed; row++) {
+        const char *const *sum = sums + row * chains;
+        for (int half = chains / 2; half > 0; half /= 2)
+            for (int c = 0; c < half; c++)
+                set_accumulator(t, sum[c],
+                                vector_prim(t, prim_of_func(op), sum[c], sum[c + half], NULL));
+        const char *all = vector_prim(t, across, sum[0], NULL, NULL);
+        vector_store_sum(t, at_row(t, t->node->index, row), at_row(t, t->node->value, row),
+                         vector_let(t, type, 'r', all));
+    }
+}
+
+static void put_split(struct vector_tile *t) {
+    int chains = 1;
+    while (2 * chains * t->points <= CHAINS && chains < 4 &&
+           (t->lane_count == 0 || 2 * chains * t->width <= t->lane_count))
+        chains *= 2;
+    const char *const *sums = put_accumulators(t, chains);
+    struct steps s = read_steps(t, t->points * chains, true);
+    open_steps(t, &s);
+    if (t->lane_count > 0)
+        put_split_constant(t, sums, chains);
+    else
+        put_split_counted(t, sums, chains);
+    close_steps(t, &s);
+    put_split_stores(t, sums, chains);
+}
+
+/* ---- which tiles ---- */
+
+static bool add_row(struct vector_tile *t, const struct tile_iter *it) {
+    int64_t count;
+    if (t->num_rows == VECTOR_FIXED || !expr_as_int(it->count, &count) || count < 1 ||
+        count > VECTOR_POINTS || t->points * count > VECTOR_POINTS)
+        return false;
+    t->rows[t->num_rows++] = (struct vector_fixed){it->name, count};
+    t->points *= (int)count;
+    return true;
+}
+
+/* The last vec or split iterator has the lanes, what is no part of the reduction rows. */
+static bool read_iterators(struct vector_tile *t) {
+    const struct tile_iter *lane = NULL;
+    const struct ast_node *n = t->node;
+    t->points = 1;
+    for (int i = 0; i < n->num_tile; i++)
+        if (n->tile[i].role == TILE_VEC || n->tile[i].role == TILE_SPLIT)
+            lane = &n->tile[i];
+    for (int i = 0; i < n->num_tile; i++)
+        if (&n->tile[i] != lane && !tile_role_reduces(n->tile[i].role) &&
+            !add_row(t, &n->tile[i]))
+            return false;
+    if (!lane)
+        return false;
+    t->lane = lane->name;
+    t->split = lane->role == TILE_SPLIT;
+    if (!expr_as_int(lane->count, &t->lane_count))
+        return t->split;
+    return t->lane_count > 1;
+}
+
+static bool read_tile(struct vector_tile *t) {
+    t->reduce = expr_find(t->node->value, EXPR_REDUCE);
+    if (!read_iterators(t) || expr_has_check(t->node->value) || expr_has_check(t->node->index))
+        return false;
+    t->dtype = t->split ? t->reduce->dtype : t->em->ast->buffers.data[t->node->buffer].dtype;
+    t->width = prim_lanes(t->target, t->dtype);
+    if (t->width == 0 || (t->split && t->strict))
+        return false;
+    return !t->reduce ||
+           (t->reduce->dtype == t->dtype && prim_of_func(t->reduce->func) != PRIM_COUNT);
+}
+
+/* ---- printing ---- */
+
+static struct str put_tile(struct vector_tile *t) {
+    struct emit *em = t->em;
+    vec_push(&em->arena, &em->vars,
+             ((struct var){.name = t->lane, .c = "", .dtype = DTYPE_INDEX}));
+    vector_start(t);
+    if (t->split)
+        put_split(t);
+    else if (t->reduce)
+        put_reduced(t);
+    else
+        put_plain(t);
+    return vector_end(t);
+}
+
+static void put_heading(const struct vector_tile *t, bool alone) {
+    struct emit *em = t->em;
+    struct str s = {0};
+    str_addf(&s, "%s/* tile of %d", alone ? "" : "{ ", t->points);
+    if (t->lane_count > 0)
+        str_addf(&s, " x %" PRId64, t->lane_count);
+    if (t->accumulators > 0)
+        str_addf(&s, ": %d accumulators", t->accumulators);
+    str_add(&s, " */");
+    put_line(em, str_cstr(&s));
+    str_free(&s);
+}
+
+bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
+    struct vector_tile t = {.em = em, .node = n, .target = em->opt->target};
+    t.strict = em->opt->strict;
+    if (t.target->vector_bytes == 0 || !read_tile(&t))
+        return false;
+    struct emit before = *em;
+    int buffers = em->ast->buffers.len;
+    if (em->fn.printed)
+        before.fn.printed = arena_copy(&em->arena, em->fn.printed, (size_t)buffers);
+    em->fn.depth += !alone;
+    struct str text = put_tile(&t);
+    em->fn.depth -= !alone;
+    em->fn.out = before.fn.out;
+    if (t.failed) {
+        before.arena = em->arena;
+        *em = before;
+        str_free(&text);
+        return false;
+    }
+    em->vars.len = before.vars.len;
+    em->vectors = true;
+    put_heading(&t, alone);
+    str_add_len(em->fn.out, str_cstr(&text), text.len);
+    if (!alone)
+        put_line(em, "}");
+    str_free(&text);
+    emit_note_vectors(em, t.accumulators, t.calls, t.local_bytes);
+    return true;
+}

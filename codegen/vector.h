@@ -1,0 +1,152 @@
+/* What the files vector*.c share while one tile becomes vectors of the target: the text by loop
+ * levels, and the expressions of one point. Nothing else includes this.
+ *
+ * The text of a tile is made inside out. Levels are what stands before the first loop (0) and
+ * in each loop that is open; the statements of the innermost one are printed first, and while
+ * they are, pointers, conditions and masks that they need are declared at the outermost level
+ * where all they depend on is known. */
+#ifndef NNCC_CODEGEN_VECTOR_H
+#define NNCC_CODEGEN_VECTOR_H
+
+#include "codegen/emit.h"
+
+enum { VECTOR_LEVELS = 16, VECTOR_FIXED = 16, VECTOR_POINTS = 32 };
+
+/* A name that stands for a C expression, so that what is computed twice is computed once. */
+struct vector_let {
+    const char *value, *name;
+};
+
+/* A pointer to an element of a buffer, or, where a condition does not hold, to zeros. */
+struct vector_pointer {
+    const char *name;
+    int buffer;
+    bool stores;
+    const struct expr *base; // element index without its constant …
+    int64_t anchor;          // … and the constant
+    const struct expr *cond; // NULL: none
+    const char *cond_name;
+    int64_t lo, hi; // with a condition: the elements from the pointer that are read
+    bool printed;   // in the body already
+};
+
+struct vector_level {
+    const char *iter; // of its loop, interned; NULL at level 0
+    int depth;        // of indentation
+    struct str head;  // the loop
+    struct str decl;  // what comes first inside
+    struct str body;
+    int numbers[26];                     // names of the body before it was opened
+    vec(struct vector_let) decls, lets;  // of decl, of body
+    vec(struct vector_pointer) pointers; // printed behind decl
+};
+
+/* An iterator that the text has written out: rows, and reductions without a loop. */
+struct vector_fixed {
+    const char *name;
+    int64_t count;
+};
+
+struct vector_tile {
+    struct emit *em;
+    const struct ast_node *node;
+    const struct target *target;
+    const struct expr *reduce; // NULL: none
+    enum dtype dtype;          // of all vectors
+    int width;                 // lanes of a vector
+    bool strict;               // products and sums are rounded apart
+    bool failed;               // something cannot be printed
+    bool calls;                // of functions of math.def
+    int64_t local_bytes;       // of arrays
+    /* The rows; the iterator of the lanes with its count, NULL and 0 when no constant. */
+    struct vector_fixed rows[VECTOR_FIXED];
+    int num_rows, points; // how many iterators, how many rows in all
+    int accumulators;
+    bool split; // the lanes are steps of the reduction
+    const char *lane;
+    int64_t lane_count;
+    /* Levels that are open. */
+    struct vector_level levels[VECTOR_LEVELS];
+    int num_levels;
+    int numbers[26]; // of names, by letter
+    /* The point at hand: values of the reduce, and which lanes. */
+    const char *const *sums; // accumulators of the row, one a vector; NULL: none is known
+    int vector;
+    int64_t lane_from;       // the lane iterator in the vector's first lane …
+    bool lane_loop;          // … less what the loop over it has reached
+    const char *tail;        // mask of the lanes that there are; NULL: all
+    const char *mask;        // mask of a guard; NULL: none
+    const struct expr *cond; // condition of a guard that does not depend on the lane
+    int unsure;              // > 0: what is printed may be skipped in the ast
+};
+
+/* ---- vector_text.c: levels and names ---- */
+
+/* Level 0; the text goes to levels' bodies until vector_end. */
+void vector_start(struct vector_tile *t);
+/* Ends level 0: its whole text, which the caller frees. */
+struct str vector_end(struct vector_tile *t);
+/* A loop lo <= name < hi; vector_close ends it. */
+void vector_open(struct vector_tile *t, const char *name, const struct expr *lo,
+                 const struct expr *hi, int64_t step);
+void vector_close(struct vector_tile *t);
+/* `const type l0 = value;` in the innermost body, or at the level given; the name, an old one
+ * where the value has one there. */
+const char *vector_let(struct vector_tile *t, const char *type, char letter, const char *value);
+const char *vector_hoist(struct vector_tile *t, int level, const char *type, char letter,
+                         const char *value);
+/* The outermost level where e is known. */
+int vector_level_of(const struct vector_tile *t, const struct expr *e);
+/* A name of a letter and a number that is free. */
+const char *vector_name(struct vector_tile *t, char letter);
+/* C of a scalar expression. */
+const char *vector_scalar(struct vector_tile *t, const struct expr *e, int min);
+/* C of a primitive; fails when the target has none. */
+const char *vector_prim(struct vector_tile *t, enum prim p, const char *x, const char *y,
+                        const char *z);
+const char *vector_type(const struct vector_tile *t);
+/* Nothing of the tile is printed; the text goes on, for nothing. Returns "". */
+const char *vector_fail(struct vector_tile *t);
+
+/* ---- vector_place.c: where elements lie ---- */
+
+struct vector_place {
+    const char *pointer;      // C
+    const struct expr *index; // from it; constant but for the innermost loop
+    int64_t lane_step;        // elements from lane to lane
+    bool zeros;               // where t->cond does not hold the pointer is to zeros
+};
+/* The element of the point at hand; false when its lanes are not evenly spaced. */
+bool vector_place(struct vector_tile *t, int buffer, const struct expr *index, bool stores,
+                  struct vector_place *p);
+/* `&a0[k + 4]`, `a0[k + 4]`. */
+const char *vector_address(struct vector_tile *t, const struct vector_place *p);
+const char *vector_element(struct vector_tile *t, const struct vector_place *p);
+/* Prints the pointers of a level. */
+void vector_put_pointers(struct vector_tile *t, struct vector_level *level);
+/* e = factor * iter + rest; false when it is not of this form. */
+bool vector_split(struct vector_tile *t, const struct expr *e, const char *iter,
+                  int64_t *factor, const struct expr **rest);
+
+/* ---- vector_expr.c: values of the point at hand ---- */
+
+/* A vector with the value of e, a name or a call: iterators of rows are replaced already. */
+const char *vector_value(struct vector_tile *t, const struct expr *e);
+/* x op y of vectors, op being that of a reduce; y is an expression: a product may be fused. */
+const char *vector_combine(struct vector_tile *t, enum func op, const char *x,
+                           const struct expr *y);
+/* Mask of the lanes where lane < count; count is known where the point is. */
+const char *vector_first(struct vector_tile *t, const struct expr *count);
+
+/* ---- vector_store.c ---- */
+
+/* Stores a value where its lanes are neighbours. */
+void vector_store(struct vector_tile *t, const struct vector_place *place, const char *value);
+/* Stores the values of all rows, in the vector at hand, where they are not. */
+void vector_store_apart(struct vector_tile *t, const struct vector_place *places,
+                        const char *const *values);
+/* Stores value, the sum of a split reduction being the scalar `sum`. */
+void vector_store_sum(struct vector_tile *t, const struct expr *index, const struct expr *value,
+                      const char *sum);
+
+#endif

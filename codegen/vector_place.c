@@ -1,0 +1,264 @@
+/* Where the elements of a tile of vectors lie (codegen/vector.h): an index becomes a sum of
+ * variables times constants; what the innermost loop and the lanes add to it is told apart, and
+ * the rest is a pointer that is declared as far outside as it is known. Points whose indices
+ * differ by a constant share a pointer.
+ *
+ * A read that a condition guards, and gives 0 elsewhere, takes a pointer that is to zeros where
+ * the condition does not hold: the choice is made where the condition is known, outside of the
+ * innermost loop. */
+#include "codegen/vector.h"
+
+#include <inttypes.h>
+
+enum {
+    MAX_TERMS = 24,
+    MOST_ZEROS = 4096, // elements: longer walks choose element by element
+};
+
+/* ---- indices as sums ---- */
+
+/* constant + the sum of factor * atom */
+struct linear {
+    int64_t constant;
+    int n;
+    struct term {
+        const struct expr *atom;
+        int64_t factor;
+    } terms[MAX_TERMS];
+};
+
+static bool add_atom(struct linear *l, const struct expr *e, int64_t factor) {
+    for (int i = 0; i < l->n; i++)
+        if (expr_equal(l->terms[i].atom, e))
+            return !__builtin_add_overflow(l->terms[i].factor, factor, &l->terms[i].factor);
+    if (l->n == MAX_TERMS)
+        return false;
+    l->terms[l->n++] = (struct term){e, factor};
+    return true;
+}
+
+/* Adds factor * e. */
+static bool add_linear(struct linear *l, const struct expr *e, int64_t factor) {
+    int64_t v;
+    if (expr_as_int(e, &v))
+        return !__builtin_mul_overflow(v, factor, &v) &&
+               !__builtin_add_overflow(l->constant, v, &l->constant);
+    if (e->kind == EXPR_FUNC && (e->func == FUNC_ADD || e->func == FUNC_SUB))
+        return add_linear(l, e->arg[0], factor) &&
+               add_linear(l, e->arg[1], e->func == FUNC_ADD ? factor : -factor);
+    if (e->kind == EXPR_FUNC && e->func == FUNC_MUL && expr_as_int(e->arg[1], &v))
+        return !__builtin_mul_overflow(v, factor, &v) && add_linear(l, e->arg[0], v);
+    return add_atom(l, e, factor);
+}
+
+/* Takes the term of a variable out; false when it stands inside of others. */
+static bool take_term(struct linear *l, const char *name, int64_t *factor) {
+    *factor = 0;
+    for (int i = 0; i < l->n; i++) {
+        if (l->terms[i].atom->kind == EXPR_VAR && l->terms[i].atom->name == name) {
+            *factor = l->terms[i].factor;
+            l->terms[i].factor = 0;
+        } else if (l->terms[i].factor != 0 && expr_mentions(l->terms[i].atom, name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The terms as an expression, positive ones first. */
+static const struct expr *sum_of(struct arena *a, const struct linear *l, int64_t constant) {
+    const struct expr *sum = expr_index(a, 0);
+    for (int sign = 1; sign >= -1; sign -= 2)
+        for (int i = 0; i < l->n; i++) {
+            int64_t factor = sign * l->terms[i].factor;
+            if (factor <= 0)
+                continue;
+            const struct expr *term =
+                expr_2(a, FUNC_MUL, l->terms[i].atom, expr_index(a, factor));
+            sum = expr_2(a, sign > 0 ? FUNC_ADD : FUNC_SUB, sum, term);
+        }
+    return expr_2(a, FUNC_ADD, sum, expr_index(a, constant));
+}
+
+bool vector_split(struct vector_tile *t, const struct expr *e, const char *iter,
+                  int64_t *factor, const struct expr **rest) {
+    struct linear l = {.constant = 0};
+    if (!add_linear(&l, e, 1) || !take_term(&l, iter, factor))
+        return false;
+    *rest = sum_of(&t->em->arena, &l, l.constant);
+    return true;
+}
+
+/* ---- pointers ---- */
+
+static bool same_condition(const struct expr *x, const struct expr *y) {
+    return x == y || (x && y && expr_equal(x, y));
+}
+
+static const char *zeros_name(const struct vector_tile *t) {
+    return arena_printf(&t->em->arena, "%s_zeros_%s", t->em->opt->prefix,
+                        dtype_info(t->dtype)->text);
+}
+
+static void put_pointer(struct vector_tile *t, const struct vector_pointer *p) {
+    struct emit *em = t->em;
+    int64_t *zeros = &em->zeros[t->dtype == DTYPE_F64];
+    const struct expr *at =
+        expr_2(&em->arena, FUNC_ADD, p->base, expr_index(&em->arena, p->anchor));
+    put_indent(em);
+    putf(em, "%s%s *%s = ", p->stores ? "" : "const ",
+         emit_element_type(em->ast->buffers.data[p->buffer].dtype), p->name);
+    if (p->cond)
+        putf(em, "%s ? ", p->cond_name);
+    put(em, emit_buffer(em, p->buffer));
+    if (!expr_is_int(at, 0))
+        putf(em, " + %s", vector_scalar(t, at, C_MUL));
+    if (p->cond) {
+        *zeros = p->hi - p->lo + 1 > *zeros ? p->hi - p->lo + 1 : *zeros;
+        putf(em, p->lo < 0 ? " : %s + %" PRId64 : " : %s", zeros_name(t), -p->lo);
+    }
+    put(em, ";\n");
+}
+
+void vector_put_pointers(struct vector_tile *t, struct vector_level *level) {
+    for (int i = 0; i < level->pointers.len && !t->failed; i++)
+        if (!level->pointers.data[i].printed)
+            put_pointer(t, &level->pointers.data[i]);
+}
+
+/* The one with this base and this condition among those declared. */
+static struct vector_pointer *find_pointer(struct vector_tile *t,
+                                           const struct vector_pointer *like) {
+    for (int k = t->num_levels - 1; k >= 0; k--)
+        for (int i = 0; i < t->levels[k].pointers.len; i++) {
+            struct vector_pointer *p = &t->levels[k].pointers.data[i];
+            if (p->buffer == like->buffer && p->stores == like->stores &&
+                expr_equal(p->base, like->base) && same_condition(p->cond, like->cond))
+                return p;
+        }
+    return NULL;
+}
+
+/* Declares the pointer at the outermost level where it is known; in the innermost body at
+ * once, so that it is not known for longer than it is needed. */
+static struct vector_pointer *add_pointer(struct vector_tile *t,
+                                          const struct vector_pointer *like) {
+    int level = vector_level_of(t, like->base);
+    int cond_level = like->cond ? vector_level_of(t, like->cond) : 0;
+    level = cond_level > level ? cond_level : level;
+    struct vector_pointer p = *like;
+    p.printed = level == t->num_levels - 1 && !p.cond;
+    if (p.cond)
+        p.cond_name = vector_hoist(t, cond_level, "int", 'c', vector_scalar(t, p.cond, C_ANY));
+    p.name = vector_name(t, p.cond ? 'g' : 'a');
+    vec_push(&t->em->arena, &t->levels[level].pointers, p);
+    if (p.printed && !t->failed)
+        put_pointer(t, &p);
+    return &t->levels[level].pointers.data[t->levels[level].pointers.len - 1];
+}
+
+/* Notes that the elements from..to of the pointer are read: whether an array of zeros has as
+ * many. */
+static bool note_reads(struct vector_pointer *p, int64_t from, int64_t to) {
+    int64_t lo = from < p->lo ? from : p->lo, hi = to > p->hi ? to : p->hi;
+    if (hi - lo >= MOST_ZEROS)
+        return false;
+    p->lo = lo;
+    p->hi = hi;
+    return true;
+}
+
+/* ---- places ---- */
+
+static bool surely_inside(struct vector_tile *t, int buffer, const struct expr *index) {
+    int64_t lo, hi;
+    return emit_range(t->em, index, &lo, &hi) && lo >= 0 &&
+           hi < t->em->ast->buffers.data[buffer].max_elements;
+}
+
+/* The pointer's array of zeros has all that the place may read. */
+static bool covers(struct vector_tile *t, struct vector_pointer *p,
+                   const struct vector_place *place) {
+    int64_t lo, hi, lanes = place->lane_step * (t->width - 1);
+    return emit_range(t->em, place->index, &lo, &hi) &&
+           note_reads(p, lo + (lanes < 0 ? lanes : 0), hi + (lanes > 0 ? lanes : 0));
+}
+
+/* Parts of the index that the lanes and the innermost loop add. */
+static bool read_index(struct vector_tile *t, const struct expr *index, struct linear *l,
+                       int64_t *lane_step, int64_t *inner_step) {
+    const char *inner = t->levels[t->num_levels - 1].iter;
+    int64_t lanes;
+    *lane_step = *inner_step = 0;
+    if (!add_linear(l, index, 1))
+        return false;
+    if (t->lane && !take_term(l, t->lane, lane_step))
+        return false;
+    if (__builtin_mul_overflow(*lane_step, t->lane_from, &lanes) ||
+        __builtin_add_overflow(l->constant, lanes, &l->constant))
+        return false;
+    if (inner && inner == t->lane)
+        *inner_step = t->lane_loop ? *lane_step : 0;
+    else if (inner && !take_term(l, inner, inner_step))
+        *inner_step = 0; // it stays in the base
+    return true;
+}
+
+bool vector_place(struct vector_tile *t, int buffer, const struct expr *index, bool stores,
+                  struct vector_place *place) {
+    struct arena *a = &t->em->arena;
+    struct linear l = {.constant = 0};
+    int64_t inner_step;
+    enum dtype type = t->em->ast->buffers.data[buffer].dtype;
+    if (dtype_info(type)->bits < 8 ||
+        !read_index(t, index, &l, &place->lane_step, &inner_step) ||
+        ((t->unsure > 0 || (t->mask && place->lane_step == 0)) &&
+         !surely_inside(t, buffer, index)))
+        return false;
+    const char *inner = t->levels[t->num_levels - 1].iter;
+    struct vector_pointer like = {.buffer = buffer, .stores = stores, .anchor = l.constant};
+    like.base = sum_of(a, &l, 0);
+    like.cond = type == t->dtype ? t->cond : NULL;
+    struct vector_pointer *p = NULL;
+    if (!expr_is_int(like.base, 0) || like.cond) {
+        p = find_pointer(t, &like);
+        p = p ? p : add_pointer(t, &like);
+    }
+    const struct expr *steps = expr_index(a, 0);
+    if (inner_step != 0)
+        steps = expr_2(a, FUNC_MUL, expr_var(a, DTYPE_INDEX, inner), expr_index(a, inner_step));
+    place->index = expr_2(a, FUNC_ADD, steps, expr_index(a, l.constant - (p ? p->anchor : 0)));
+    place->pointer = p ? p->name : emit_buffer(t->em, buffer);
+    place->zeros = p && p->cond && covers(t, p, place);
+    return true;
+}
+
+const char *vector_address(struct vector_tile *t, const struct vector_place *p) {
+    if (expr_is_int(p->index, 0))
+        return p->pointer;
+    return arena_printf(&t->em->arena, "&%s", vector_element(t, p));
+}
+
+const char *vector_element(struct vector_tile *t, const struct vector_place *p) {
+    return arena_printf(&t->em->arena, "%s[%s]", p->pointer, vector_scalar(t, p->index, C_ANY));
+}
+
+/* ---- constants ---- */
+
+void vector_print_constants(struct emit *em) {
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_F64};
+    enum { LANES = 16 }; // of the widest vectors
+    for (int k = 0; k < 2; k++) {
+        const struct dtype_info *type = dtype_info(types[k]);
+        if (em->zeros[k] > 0)
+            putf(em, "\nstatic const %s %s_zeros_%s[%" PRId64 "] = {0};\n", type->c_type,
+                 em->opt->prefix, type->text, em->zeros[k]);
+        if (!em->lane_numbers[k])
+            continue;
+        putf(em, "\nstatic const %s %s_lanes_%s[] = {0", type->c_type, em->opt->prefix,
+             type->text);
+        for (int lane = 1; lane < LANES; lane++)
+            putf(em, ", %d", lane);
+        put(em, "};\n");
+    }
+}

@@ -1,0 +1,190 @@
+/* The text of a tile of vectors: its levels, and the names in them (codegen/vector.h). */
+#include "codegen/vector.h"
+
+#include <inttypes.h>
+
+const char *vector_fail(struct vector_tile *t) {
+    t->failed = true;
+    return "";
+}
+
+static struct vector_level *innermost(struct vector_tile *t) {
+    return &t->levels[t->num_levels - 1];
+}
+
+/* ---- levels ---- */
+
+static void begin_level(struct vector_tile *t, const char *iter) {
+    struct vector_level *l = innermost(t);
+    l->iter = iter;
+    l->depth = t->em->fn.depth;
+    memcpy(l->numbers, t->numbers, sizeof l->numbers);
+    t->em->fn.out = &l->body;
+}
+
+/* The next level, whose head is printed first. */
+static struct vector_level *push_level(struct vector_tile *t) {
+    if (t->num_levels == VECTOR_LEVELS) {
+        t->failed = true;
+        t->num_levels--; // the text is of no use any more
+    }
+    struct vector_level *l = &t->levels[t->num_levels++];
+    *l = (struct vector_level){.iter = NULL};
+    return l;
+}
+
+/* The level's text but for its last brace, which goes to `to`; names of its body are free. */
+static void end_level(struct vector_tile *t, struct str *to) {
+    static const char hoisted[] = "acgmn";
+    struct vector_level *l = innermost(t);
+    struct str *parts[] = {&l->head, &l->decl, &l->body};
+    t->em->fn.out = &l->decl;
+    t->em->fn.depth = l->depth;
+    vector_put_pointers(t, l);
+    for (int k = 0; k < 26; k++)
+        if (!strchr(hoisted, 'a' + k))
+            t->numbers[k] = l->numbers[k];
+    for (int k = 0; k < 3; k++) {
+        str_add_len(to, str_cstr(parts[k]), parts[k]->len);
+        str_free(parts[k]);
+    }
+    t->num_levels--;
+    t->em->fn.out = to;
+}
+
+void vector_start(struct vector_tile *t) {
+    push_level(t);
+    begin_level(t, NULL);
+}
+
+struct str vector_end(struct vector_tile *t) {
+    struct str text = {0};
+    end_level(t, &text);
+    return text;
+}
+
+/* The loop's variable stays among those in scope, under no name, once the loop is closed: the
+ * next loop may take its name. */
+void vector_open(struct vector_tile *t, const char *name, const struct expr *lo,
+                 const struct expr *hi, int64_t step) {
+    t->em->fn.out = &push_level(t)->head;
+    emit_open_steps(t->em, name, lo, hi, step);
+    begin_level(t, name);
+}
+
+static void forget_variable(struct emit *em, const char *name) {
+    for (int i = em->vars.len - 1; i >= 0; i--) {
+        if (em->vars.data[i].name != name || em->vars.data[i].c[0] == '\0')
+            continue;
+        em->vars.data[i].name = em->vars.data[i].c = "";
+        return;
+    }
+}
+
+void vector_close(struct vector_tile *t) {
+    const char *iter = innermost(t)->iter;
+    end_level(t, &t->levels[t->num_levels - 2].body);
+    emit_close_range(t->em);
+    forget_variable(t->em, iter);
+}
+
+int vector_level_of(const struct vector_tile *t, const struct expr *e) {
+    for (int k = t->num_levels - 1; k > 0; k--)
+        if (t->levels[k].iter && expr_mentions(e, t->levels[k].iter))
+            return k;
+    return 0;
+}
+
+/* ---- names ---- */
+
+const char *vector_name(struct vector_tile *t, char letter) {
+    struct emit *em = t->em;
+    const char *name = arena_printf(&em->arena, "%c%d", letter, t->numbers[letter - 'a']++);
+    const char *c = emit_declare(em, name, t->dtype)->c;
+    em->vars.len--; // no expression of the ast can name it
+    return c;
+}
+
+/* The name of an equal value that is in scope at that level. */
+static const char *find_let(const struct vector_tile *t, int level, const char *value) {
+    for (int k = level; k >= 0; k--) {
+        const struct vector_level *l = &t->levels[k];
+        for (int i = 0; i < l->decls.len; i++)
+            if (strcmp(l->decls.data[i].value, value) == 0)
+                return l->decls.data[i].name;
+        for (int i = 0; k == t->num_levels - 1 && i < l->lets.len; i++)
+            if (strcmp(l->lets.data[i].value, value) == 0)
+                return l->lets.data[i].name;
+    }
+    return NULL;
+}
+
+/* A declaration at the end of `to`. */
+static void declare(struct emit *em, struct str *to, int depth, const char *type,
+                    struct vector_let let) {
+    struct str *out = em->fn.out;
+    int inner = em->fn.depth;
+    em->fn.out = to;
+    em->fn.depth = depth;
+    put_indent(em);
+    putf(em, "const %s %s = ", type, let.name);
+    put(em, let.value);
+    put(em, ";\n");
+    em->fn.out = out;
+    em->fn.depth = inner;
+}
+
+const char *vector_let(struct vector_tile *t, const char *type, char letter,
+                       const char *value) {
+    const char *old = find_let(t, t->num_levels - 1, value);
+    if (old || t->failed)
+        return old ? old : "";
+    struct vector_let let = {value, vector_name(t, letter)};
+    struct vector_level *l = innermost(t);
+    declare(t->em, &l->body, t->em->fn.depth, type, let);
+    vec_push(&t->em->arena, &l->lets, let);
+    return let.name;
+}
+
+const char *vector_hoist(struct vector_tile *t, int level, const char *type, char letter,
+                         const char *value) {
+    const char *old = find_let(t, level, value);
+    if (old || t->failed)
+        return old ? old : "";
+    struct vector_let let = {value, vector_name(t, letter)};
+    struct vector_level *l = &t->levels[level];
+    declare(t->em, &l->decl, l->depth, type, let);
+    vec_push(&t->em->arena, &l->decls, let);
+    return let.name;
+}
+
+/* ---- C of expressions ---- */
+
+const char *vector_scalar(struct vector_tile *t, const struct expr *e, int min) {
+    struct emit *em = t->em;
+    struct str s = {0}, *out = em->fn.out;
+    if (t->failed)
+        return "";
+    em->fn.out = &s;
+    emit_expr(em, e, min);
+    em->fn.out = out;
+    const char *c = arena_strdup(&em->arena, str_cstr(&s));
+    str_free(&s);
+    return c;
+}
+
+const char *vector_type(const struct vector_tile *t) {
+    return prim_vector_type(t->target, t->dtype);
+}
+
+const char *vector_prim(struct vector_tile *t, enum prim p, const char *x, const char *y,
+                        const char *z) {
+    const char *args[] = {x, y, z};
+    struct str s = {0};
+    if (t->failed || p == PRIM_COUNT || !prim_has(t->target, p, t->dtype))
+        return vector_fail(t);
+    prim_put(&s, t->target, p, t->dtype, args);
+    const char *c = arena_strdup(&t->em->arena, str_cstr(&s));
+    str_free(&s);
+    return c;
+}
