@@ -13,6 +13,7 @@
  * an iterator of its reduction (`split`). */
 #include "polyhedral/poly.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 enum {
@@ -568,6 +569,40 @@ static void try_all(const struct model *m, const bool *taken, struct poly_tiling
     }
 }
 
+/* Cycles of the arithmetic when all lanes are used. */
+static double arithmetic_cycles(const struct model *m) {
+    double instances = 1, steps = 1;
+    for (int d = 0; d < m->dims; d++)
+        instances *= (double)m->extent[d];
+    for (int i = 0; i < m->iters; i++)
+        steps *= (double)m->extent[m->dims + i];
+    double ops = instances * (m->ops_outside + (m->reduce ? steps * m->ops_inside : 0));
+    return ops / (double)m->lanes / m->target->fmas;
+}
+
+const char *model_describe(struct poly *p, const struct poly_stmt *s) {
+    const struct poly_tiling *t = &s->tiling;
+    double ms = 1e-6 / p->target->ghz;
+    struct str text = {0};
+    if (t->split >= 0)
+        str_addf(&text, "lanes along the reduction, loop %d", t->split);
+    else
+        str_addf(&text, "%" PRId64 " lanes along %s%s%s", t->block * t->folds, s->dims[t->vec],
+                 t->fold >= 0 ? " and " : "", t->fold >= 0 ? s->dims[t->fold] : "");
+    for (int k = 0; k < 2; k++)
+        if (t->row[k] >= 0)
+            str_addf(&text, "%s %" PRId64 " rows along %s", k ? " x" : ",", t->rows[k],
+                     s->dims[t->row[k]]);
+    bool memory = t->memory > t->arithmetic;
+    str_addf(&text, "; %.4f ms predicted, no less than %.4f ms by %s", t->cycles * ms,
+             (memory ? t->memory : t->arithmetic) * ms, memory ? "memory" : "arithmetic");
+    if (isfinite(t->next))
+        str_addf(&text, ", next best %.4f ms", t->next * ms);
+    const char *out = arena_strdup(&p->arena, str_cstr(&text));
+    str_free(&text);
+    return out;
+}
+
 bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *taken,
                 int fixed_row, int64_t fixed_rows, bool pack, struct poly_tiling *out) {
     struct model m = {.poly = p, .s = s, .target = p->target};
@@ -586,6 +621,8 @@ bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *tak
     if (m.lanes > 1) {
         try_all(&m, taken, &t, out);
         order_reduce(&m, out);
+        out->arithmetic = arithmetic_cycles(&m);
+        out->memory = traffic_cycles(&m);
     }
     arena_free(&m.scratch);
     return out->vec >= 0 || out->split >= 0;

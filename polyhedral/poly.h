@@ -68,8 +68,9 @@ struct poly_tiling {
     int row[2];      // dimensions of the rows, -1
     int64_t rows[2]; // instances of a tile along each
     int fixed_row;   // that the nest has chosen, -1
-    int order[MAX_REDUCE]; // iterators of the reduce, outermost first
-    double cycles, next;   // predicted; of the runner-up
+    int order[MAX_REDUCE];     // iterators of the reduce, outermost first
+    double cycles, next;       // predicted; of the runner-up
+    double arithmetic, memory; // cycles that no tile is faster than
 };
 
 /* A leaf of the tree of statements. `number` is its place in the text. */
@@ -270,6 +271,9 @@ bool model_folds(const struct poly *p, const struct poly_stmt *s, int outer, int
  * to lie as is best. False: none, its loops are left to the C compiler. */
 bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *taken,
                 int fixed_row, int64_t fixed_rows, bool pack, struct poly_tiling *out);
+
+/* What s->tiling is, its predicted time and bound, and the runner-up's time, for a remark. */
+const char *model_describe(struct poly *p, const struct poly_stmt *s);
 
 /* ---- block.c ---- */
 

@@ -295,6 +295,7 @@ static __isl_give isl_schedule *tile_schedule(struct poly *p, const struct poly_
     struct poly_piece pieces[2];
     for (int k = 0; k < 3; k++)
         x.marks[k] = mark_of(p, s, k);
+    diag_remark(p->diag, REMARK_ANALYSIS, poly_loc(s), "%s: %s", s->name, model_describe(p, s));
     x.dim = arena_array(&p->arena, int, n);
     x.cut = (struct poly_piece(*)[2])arena_array(&p->arena, struct poly_piece, 2 * n);
     x.num_cut = arena_array(&p->arena, int, n);
