@@ -114,6 +114,7 @@ struct emit {
     bool math;                 // <math.h> is needed
     bool lanes;                // lanes_macro is needed
     bool vectors;              // the target's vectors are used: its header is needed
+    struct math_set calls;     // of functions on vectors
     int64_t zeros[2];          // elements of the arrays of zeros: float, double
     bool lane_numbers[2];      // arrays 0, 1, 2 … are needed: float, double
     struct helper_set helpers;

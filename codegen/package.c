@@ -355,10 +355,14 @@ static void put_routines(struct emit *em) {
 
 /* What the target's vectors need and the C calls. */
 static void put_vector_helpers(struct emit *em, const char *run) {
-    struct str text = {0};
+    struct str math = {0}, text = {0};
+    math_print(&math, em->opt->target, &em->calls);
+    str_add(&text, str_cstr(&math));
     str_add(&text, str_cstr(&em->functions));
     str_add(&text, run);
     prim_put_helpers(em->fn.out, em->opt->target, str_cstr(&text));
+    put(em, str_cstr(&math));
+    str_free(&math);
     str_free(&text);
 }
 

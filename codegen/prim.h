@@ -50,7 +50,7 @@ enum prim {
     PRIM_OR,
     PRIM_NOT,
     PRIM_SELECT, // (m, v, w): v where m, else w
-    PRIM_LDEXP,  // (v, w) -> v * 2^w for integral -126 <= w <= 127
+    PRIM_LDEXP,  // (v, w) -> v * 2^w, w an integer, at most 127; below -126 it may be 0
     PRIM_LOGB,   // (v) -> the exponent of a positive normal number, as a float
     PRIM_MANT,   // (v) -> its mantissa, 1 <= r < 2
     PRIM_SUM,    // (v) -> s: the lanes added up, in any order
@@ -92,6 +92,8 @@ struct math_set {
 };
 /* Whether f can be computed on vectors of t by a row of math.def. */
 bool math_has(const struct target *target, enum func f, enum dtype t);
+/* The largest error of f on t in units of the last place. Requires a row. */
+double math_error(enum func f, enum dtype t);
 /* Notes that f is called; returns the name of the C function: vectors in, vector out
  * ("nncc_exp_f32x16"). Requires math_has. */
 const char *math_add(struct math_set *set, struct arena *a, const struct target *target,

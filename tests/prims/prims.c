@@ -1,6 +1,7 @@
 /* Prints C that compares each row of a target's table with what scalar.def says of it.
  *
  *   prims --list      the processors whose tables this machine can run, one for each table
+ *   prims CPU math    C that compares the functions of math.def with libm: includes ulps.h
  *   prims CPU TYPE    the C for f32 or f64: includes rows.h, prints the rows that differ and
  * ends with `N passed, N failed, 0 skipped` */
 #include "codegen/codegen.h"
@@ -230,6 +231,55 @@ static void print_program(struct printer *p) {
     str_free(&head);
 }
 
+/* ---- functions ---- */
+
+/* The test of one function: its vector form, and the row that names it. */
+static void put_function(struct printer *p, enum func f, const char *name) {
+    char args[MOST_ARGS][MOST_TEXT] = {"x", "", ""}, load[MOST_TEXT], store[MOST_TEXT];
+    prim_text(load, p, p->target, PRIM_LOAD, args);
+    snprintf(args[0], MOST_TEXT, "y");
+    snprintf(args[1], MOST_TEXT, "%s(v)", name);
+    prim_text(store, p, p->target, PRIM_STORE, args);
+    str_addf(&p->text,
+             "\nstatic NNCC_TARGET void run_%s(float *y, const float *x)\n{\n"
+             "    const %s v = %s;\n    %s;\n}\n",
+             func_info(f)->text, prim_vector_type(p->target, p->type), load, store);
+    str_addf(&p->table, "        {\"%s\", %g, run_%s, %s},\n", name, math_error(f, p->type),
+             func_info(f)->text, func_info(f)->text);
+    p->rows++;
+}
+
+static void put_math(struct printer *p, struct str *out) {
+    struct math_set set = {0};
+    struct arena arena = {0};
+    struct str math = {0}, all = {0};
+    for (int f = 0; f < FUNC_COUNT; f++)
+        if (math_has(p->target, (enum func)f, p->type))
+            put_function(p, (enum func)f,
+                         math_add(&set, &arena, p->target, (enum func)f, p->type));
+    math_print(&math, p->target, &set);
+    str_addf(&all, "%s%s", str_cstr(&math), str_cstr(&p->text));
+    prim_put_helpers(out, p->target, str_cstr(&all));
+    str_add(out, str_cstr(&math));
+    str_free(&math);
+    str_free(&all);
+    arena_free(&arena);
+}
+
+static void print_math(struct printer *p) {
+    struct str head = {0};
+    if (p->target->header)
+        str_addf(&head, "#include <%s>\n", p->target->header);
+    str_addf(&head, "#define LANES %d\n#include \"ulps.h\"\n", p->lanes);
+    prim_put_macro(&head, p->target);
+    put_math(p, &head);
+    printf("%s%s\nint main(int argc, char **argv)\n{\n    static const struct ulps_row rows[] "
+           "= {\n"
+           "%s    };\n    return ulps_rows(rows, %d, argc, argv);\n}\n",
+           str_cstr(&head), str_cstr(&p->text), str_cstr(&p->table), p->rows);
+    str_free(&head);
+}
+
 /* Tables stand in the order of what a machine must have: it runs those before its own, and any
  * machine runs those that name no instructions. */
 static void list_runnable(void) {
@@ -251,16 +301,22 @@ int main(int argc, char **argv) {
         return 0;
     }
     const struct target *target = argc == 3 ? target_find(argv[1]) : NULL;
-    enum dtype type = argc == 3 ? dtype_from_text(argv[2], strlen(argv[2])) : DTYPE_NONE;
+    bool math = argc == 3 && strcmp(argv[2], "math") == 0;
+    enum dtype type = math        ? DTYPE_F32
+                      : argc == 3 ? dtype_from_text(argv[2], strlen(argv[2]))
+                                  : DTYPE_NONE;
     if (!target || prim_lanes(target, type) == 0) {
-        fprintf(stderr, "usage: prims --list | prims CPU f32|f64\n");
+        fprintf(stderr, "usage: prims --list | prims CPU f32|f64|math\n");
         return 2;
     }
     struct printer p = {target, target_find("scalar"), type, prim_lanes(target, type), {0}, {0},
                         0};
-    for (int k = 0; k < NUM_SIGNATURES; k++)
+    for (int k = 0; !math && k < NUM_SIGNATURES; k++)
         put_rows(&p, &signatures[k]);
-    print_program(&p);
+    if (math)
+        print_math(&p);
+    else
+        print_program(&p);
     str_free(&p.text);
     str_free(&p.table);
     return 0;

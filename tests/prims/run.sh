@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compares the rows of codegen/targets/ with scalar.def, for each table that this machine can run, by gcc and clang.
+# Compares the rows of codegen/targets/ with scalar.def and the functions of codegen/math.def with libm, for each table that this
+# machine can run, by gcc and clang.
 #
 #   run.sh PRIMS WORK     PRIMS: the program of prims.c
 #
@@ -36,7 +37,7 @@ for cpu in x86-64-v3 x86-64-v4; do
     grep -qx "$cpu" <<<"$cpus" || { echo "SKIP $cpu: not a processor of that kind" && skipped=$((skipped + 1)); }
 done
 for cpu in $cpus; do
-    for type in f32 f64; do
+    for type in f32 f64 math; do
         "$prims" "$cpu" $type >"$work/$cpu-$type.c" || { failed=$((failed + 1)) && continue; }
         for compiler in "${compilers[@]}"; do
             judge "$cpu-$type" "$compiler" -O2

@@ -1,0 +1,160 @@
+/* Functions on vectors: the steps of math.def, spelled by the primitives of a target. */
+#include "codegen/prim.h"
+
+#include <stdio.h>
+
+struct math_row {
+    bool begins; // a function: func, dtype, error, note; else a step of the one begun last
+    enum func func;
+    enum dtype dtype;
+    double error;
+    const char *name, *note; // of the step's value
+    enum prim prim;
+    const char *args[3];
+};
+
+static const struct math_row rows[] = {
+#define MATH(id, t, ulp, text)                                                                 \
+    {true, FUNC_##id, DTYPE_##t, ulp, NULL, text, PRIM_COUNT, {NULL}},
+#define STEP(name, prim, a, b, c)                                                              \
+    {false, FUNC_COUNT, DTYPE_NONE, 0, name, NULL, PRIM_##prim, {a, b, c}},
+#include "codegen/math.def"
+};
+enum { NUM_ROWS = sizeof rows / sizeof *rows };
+
+/* The row that begins f on t, or NULL. */
+static const struct math_row *find_function(enum func f, enum dtype t) {
+    for (int k = 0; k < NUM_ROWS; k++)
+        if (rows[k].begins && rows[k].func == f && rows[k].dtype == t)
+            return &rows[k];
+    return NULL;
+}
+
+static bool is_step(const struct math_row *r) {
+    return r < rows + NUM_ROWS && !r->begins;
+}
+
+static bool has_step(const struct target *target, enum prim p, enum dtype t) {
+    if (prim_has(target, p, t))
+        return true;
+    enum prim after = p == PRIM_FMA ? PRIM_ADD : p == PRIM_FNMA ? PRIM_SUB : PRIM_COUNT;
+    return after != PRIM_COUNT && prim_has(target, PRIM_MUL, t) && prim_has(target, after, t);
+}
+
+bool math_has(const struct target *target, enum func f, enum dtype t) {
+    const struct math_row *r = find_function(f, t);
+    bool has = r && prim_has(target, PRIM_SPLAT, t);
+    for (r++; has && is_step(r); r++)
+        has = has_step(target, r->prim, t);
+    return has;
+}
+
+double math_error(enum func f, enum dtype t) {
+    return find_function(f, t)->error;
+}
+
+static void function_name(struct str *s, const struct target *target, enum func f,
+                          enum dtype t) {
+    str_addf(s, "nncc_%s_%sx%d", func_info(f)->text, dtype_info(t)->text,
+             prim_lanes(target, t));
+}
+
+const char *math_add(struct math_set *set, struct arena *a, const struct target *target,
+                     enum func f, enum dtype t) {
+    struct str name = {0};
+    bool is_new = true;
+    for (int k = 0; k < set->uses.len; k++)
+        is_new = is_new && (set->uses.data[k].f != f || set->uses.data[k].dtype != t);
+    if (is_new)
+        vec_push(a, &set->uses, ((struct math_use){f, t}));
+    function_name(&name, target, f, t);
+    char *copy = arena_strdup(a, str_cstr(&name));
+    str_free(&name);
+    return copy;
+}
+
+/* ---- printing ---- */
+
+/* The C of a step's operand: a value, or the vector of a number. */
+static void operand(struct str *s, const struct target *target, enum dtype t,
+                    const char *text) {
+    bool number = text[0] == '-' || (text[0] >= '0' && text[0] <= '9');
+    if (number)
+        prim_put(s, target, PRIM_SPLAT, t, &text);
+    else
+        str_add(s, text);
+}
+
+/* FMA and FNMA of a target that has none. */
+static void put_unfused(struct str *s, const struct target *target, enum prim p, enum dtype t,
+                        const char *const *args) {
+    struct str product = {0};
+    prim_put(&product, target, PRIM_MUL, t, args);
+    const char *sum[] = {str_cstr(&product), args[2]}, *less[] = {args[2], str_cstr(&product)};
+    if (p == PRIM_FMA)
+        prim_put(s, target, PRIM_ADD, t, sum);
+    else
+        prim_put(s, target, PRIM_SUB, t, less);
+    str_free(&product);
+}
+
+static void put_value(struct str *s, const struct target *target, enum dtype t,
+                      const struct math_row *r) {
+    struct str texts[3] = {{0}, {0}, {0}};
+    const char *args[3];
+    for (int k = 0; k < 3; k++) {
+        operand(&texts[k], target, t, r->args[k]);
+        args[k] = str_cstr(&texts[k]);
+    }
+    if (prim_has(target, r->prim, t))
+        prim_put(s, target, r->prim, t, args);
+    else
+        put_unfused(s, target, r->prim, t, args);
+    for (int k = 0; k < 3; k++)
+        str_free(&texts[k]);
+}
+
+static bool gives_mask(enum prim p) {
+    return (p >= PRIM_LT && p <= PRIM_NOT) || p == PRIM_FIRST;
+}
+
+static void put_step(struct str *s, const struct target *target, enum dtype t,
+                     const struct math_row *r) {
+    if (is_step(r + 1))
+        str_addf(s, "    const %s %s = ",
+                 gives_mask(r->prim) ? prim_mask_type(target, t) : prim_vector_type(target, t),
+                 r->name);
+    else
+        str_add(s, "    return ");
+    put_value(s, target, t, r);
+    str_add(s, ";\n");
+}
+
+static void put_guard(struct str *s, const struct target *target, const struct math_use *u) {
+    struct str name = {0};
+    function_name(&name, target, u->f, u->dtype);
+    for (size_t k = 0; k < name.len; k++)
+        if (name.data[k] >= 'a' && name.data[k] <= 'z')
+            name.data[k] = (char)(name.data[k] - 'a' + 'A');
+    str_addf(s, "\n#ifndef %s\n#define %s\n", str_cstr(&name), str_cstr(&name));
+    str_free(&name);
+}
+
+static void put_function(struct str *s, const struct target *target, const struct math_use *u) {
+    const struct math_row *r = find_function(u->f, u->dtype);
+    const char *vector = prim_vector_type(target, u->dtype);
+    put_guard(s, target, u);
+    str_addf(s, "/* At most %.1f units in the last place off%s%s. */\n", r->error,
+             *r->note ? "; " : "", r->note);
+    str_addf(s, "static inline NNCC_TARGET %s ", vector);
+    function_name(s, target, u->f, u->dtype);
+    str_addf(s, "(%s x)\n{\n", vector);
+    for (r++; is_step(r); r++)
+        put_step(s, target, u->dtype, r);
+    str_add(s, "}\n#endif\n");
+}
+
+void math_print(struct str *s, const struct target *target, const struct math_set *set) {
+    for (int k = 0; k < set->uses.len; k++)
+        put_function(s, target, &set->uses.data[k]);
+}
