@@ -184,12 +184,11 @@ static bool has_blocks(const struct poly *p, const struct poly_access *a) {
     return found;
 }
 
-static bool mentions_in_guard(const struct expr *e, const char *name) {
-    bool found = false;
-    for (int k = 2; k < e->n && e->kind == EXPR_GUARD; k++)
-        found |= expr_mentions(e->arg[k], name);
-    for (int k = 0; k < e->n && !found; k++)
-        found = mentions_in_guard(e->arg[k], name);
+/* Does the name stand in e elsewhere than in the index of a load: in a guard, as a value? */
+static bool mentions_outside(const struct expr *e, const char *name) {
+    bool found = e->kind == EXPR_VAR && strcmp(e->name, name) == 0;
+    for (int k = 0; k < e->n && !found && e->kind != EXPR_LOAD; k++)
+        found = mentions_outside(e->arg[k], name);
     return found;
 }
 
@@ -198,8 +197,8 @@ bool model_folds(const struct poly *p, const struct poly_stmt *s, int outer, int
     int64_t whole = -1, x, y, end;
     bool ok = inner >= s->num_repeats && outer >= s->num_repeats &&
               expr_as_int(s->stmt->iters[inner - s->num_repeats].extent, &whole) &&
-              whole == extent && !mentions_in_guard(s->stmt->rhs, s->dims[outer]) &&
-              !mentions_in_guard(s->stmt->rhs, s->dims[inner]);
+              whole == extent && !mentions_outside(s->stmt->rhs, s->dims[outer]) &&
+              !mentions_outside(s->stmt->rhs, s->dims[inner]);
     for (int k = 0; k < s->accesses.len && ok; k++) {
         const struct poly_access *a = &s->accesses.data[k];
         ok = stride_of(p, a, s->dims[outer], &x) && stride_of(p, a, s->dims[inner], &y) &&

@@ -263,7 +263,7 @@ bool model_can_pack(const struct poly *p, const struct poly_stmt *s,
 /* Cuts [0, extent) into blocks and the rest; returns how many pieces. */
 int model_cut(int64_t extent, int64_t block, struct poly_piece *pieces);
 /* Does memory go on, for every access, at the next instance along `outer` where the `extent`
- * instances along `inner` end? Guards that speak of either make it false. */
+ * instances along `inner` end? What speaks of either but in an index makes it false. */
 bool model_folds(const struct poly *p, const struct poly_stmt *s, int outer, int inner,
                  int64_t extent);
 /* The best tiles for a statement on p->target; dimensions that are `taken` [num_dims] are left
