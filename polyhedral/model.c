@@ -35,6 +35,13 @@ struct operand {
 };
 static const int64_t UNKNOWN = INT64_MAX;
 
+/* Padding along a dimension: the range of the reduction is shorter near the end of it, when
+ * tiles do not hold several instances along it. */
+struct border {
+    int dim;
+    double whole; // average part of the range that is left
+};
+
 struct model {
     const struct poly *poly;
     const struct poly_stmt *s;
@@ -44,7 +51,8 @@ struct model {
     const int64_t *extent;          // [dims + iters]
     vec(struct operand) operands;   // the store last
     double ops_inside, ops_outside; // functions per step, per instance
-    int64_t lanes;                  // of a vector
+    vec(struct border) borders;
+    int64_t lanes; // of a vector
     struct arena scratch;
 };
 
@@ -148,6 +156,58 @@ static void add_operand(struct model *m, const struct poly_access *a, bool pack)
     vec_push(&m->scratch, &m->operands, o);
 }
 
+/* ---- padding ---- */
+
+static int find_name(const struct model *m, const struct expr *e, int from, int to) {
+    int found = -1;
+    for (int d = from; d < to; d++)
+        found = expr_mentions(e, name_of(m, d)) ? d : found;
+    return found;
+}
+
+/* lo <= e < hi, e being a sum of dimension d and iterator r of the reduce, each with a factor:
+ * the part of the range that is inside, on average. */
+static double part_inside(const struct model *m, const struct expr *const *bound, int d,
+                          int r) {
+    struct arena scratch = {0};
+    const char *names[] = {name_of(m, d), name_of(m, r)};
+    int64_t lo, hi, value, inside = 0;
+    bool known = expr_as_int(bound[1], &lo) && expr_as_int(bound[2], &hi) &&
+                 m->extent[d] * m->extent[r] < 1 << 16;
+    for (int64_t x = 0; x < m->extent[d] && known; x++)
+        for (int64_t y = 0; y < m->extent[r] && known; y++) {
+            const struct expr *at[] = {expr_index(&scratch, x), expr_index(&scratch, y)};
+            known = expr_as_int(expr_subst(&scratch, bound[0], names, at, 2), &value);
+            inside += known && lo <= value && value < hi;
+        }
+    arena_free(&scratch);
+    return known ? (double)inside / (double)(m->extent[d] * m->extent[r]) : 1;
+}
+
+static void find_borders(struct model *m, const struct expr *e) {
+    for (int k = 2; k + 2 < e->n && e->kind == EXPR_GUARD; k += 3) {
+        int d = find_name(m, e->arg[k], m->s->num_repeats, m->dims);
+        int r = find_name(m, e->arg[k], m->dims, m->dims + m->iters);
+        if (d < 0 || r < 0)
+            continue;
+        struct border b = {d, part_inside(m, e->arg + k, d, r)};
+        vec_push(&m->scratch, &m->borders, b);
+    }
+    for (int k = 0; k < e->n; k++)
+        find_borders(m, e->arg[k]);
+}
+
+/* The part of the reduction that is left when tiles are so. */
+static double part_left(const struct model *m, const struct poly_tiling *t) {
+    double part = 1;
+    for (int k = 0; k < m->borders.len; k++) {
+        int d = m->borders.data[k].dim;
+        bool inside = d == t->vec || d == t->fold || d == t->row[0] || d == t->row[1];
+        part *= inside ? 1 : m->borders.data[k].whole;
+    }
+    return part;
+}
+
 static bool is_same_load(const struct poly_access *a, const struct poly_access *b) {
     int same = a->array == b->array && a->index && b->index && !a->write && !b->write;
     return same && a->index == b->index;
@@ -171,6 +231,8 @@ static void read_statement(struct model *m, bool pack) {
     }
     m->ops_inside = m->reduce ? count_step(m->reduce) : 0;
     m->ops_outside = count_ops(s->stmt->rhs);
+    if (m->reduce)
+        find_borders(m, m->reduce->arg[0]);
 }
 
 /* ---- the cost of a tile ---- */
@@ -324,8 +386,12 @@ static double fetch_cycles(const struct model *m, const struct shape *x) {
         bool by_lane = moves_along(o, t->vec) || moves_along(o, t->fold);
         bool changes = t->vec_outer ? by_row : by_lane;
         double bytes = bytes_of(m, o, x), half = (double)m->target->cache[0] / 2;
-        if (o->inside && (changes || bytes > half) && (by_row || by_lane) && o->bytes > half)
+        if (!o->inside || (!by_row && !by_lane) || o->bytes <= half)
+            continue;
+        if (changes)
             cycles += bytes / o->source;
+        else if (bytes > half) // the same as for the tile before, but too much to stay near
+            cycles += bytes / source_of(m->target, bytes);
     }
     return cycles;
 }
@@ -337,7 +403,7 @@ static double overlap(double x, double y) {
 
 /* Cycles of all tiles of one shape. */
 static double shape_cycles(const struct model *m, const struct shape *x) {
-    double steps = 1, outer = 1;
+    double steps = part_left(m, x->t), outer = 1;
     for (int i = 0; i < m->iters; i++) {
         double extent = (double)m->extent[m->dims + i];
         if (x->t->split == i)
@@ -461,7 +527,8 @@ static void try_rows(const struct model *m, const bool *taken, struct poly_tilin
             sizes[2];
     if (t->fixed_row >= 0) { // the nest's
         t->row[0] = t->fixed_row;
-        weigh(m, t, best);
+        if (fits_registers(m, t->rows[0], vectors))
+            weigh(m, t, best);
         return;
     }
     weigh(m, t, best);
