@@ -343,6 +343,20 @@ const char *vector_combine(struct vector_tile *t, enum func op, const char *x,
     return vector_prim(t, prim_of_func(op), x, vector_value(t, y), NULL);
 }
 
+static const char *call_value(struct vector_tile *t, const struct expr *e) {
+    struct emit *em = t->em;
+    if (t->strict || e->n > 3 || !math_has(t->target, e->func, t->dtype))
+        return vector_fail(t);
+    const char *arg[3] = {"", "", ""};
+    for (int k = 0; k < e->n; k++)
+        arg[k] = vector_value(t, e->arg[k]);
+    const char *name = math_add(&em->calls, &em->arena, t->target, e->func, t->dtype);
+    t->calls = true;
+    return let_value(t, 'y',
+                     arena_printf(&em->arena, "%s(%s%s%s%s%s)", name, arg[0],
+                                  e->n > 1 ? ", " : "", arg[1], e->n > 2 ? ", " : "", arg[2]));
+}
+
 static const char *func_value(struct vector_tile *t, const struct expr *e) {
     enum prim p = prim_of_func(e->func);
     if (e->func == FUNC_SELECT)
@@ -356,7 +370,7 @@ static const char *func_value(struct vector_tile *t, const struct expr *e) {
     if (e->func == FUNC_SUB && is_product(t, e->arg[1]))
         return let_long(t, fused(t, PRIM_FNMA, e->arg[1], vector_value(t, e->arg[0])));
     if (p == PRIM_COUNT)
-        return vector_fail(t);
+        return call_value(t, e);
     const char *x = vector_value(t, e->arg[0]);
     const char *y = e->n > 1 ? vector_value(t, e->arg[1]) : NULL;
     return let_long(t, vector_prim(t, p, x, y, NULL));
