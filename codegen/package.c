@@ -303,6 +303,13 @@ static const char attributes[] =
     "#ifndef NNCC_NOINLINE\n#ifdef __GNUC__\n#define NNCC_NOINLINE __attribute__((noinline))\n"
     "#else\n#define NNCC_NOINLINE\n#endif\n#endif\n";
 
+/* With --strict: NNCC_TARGET gives compilers fused products, which they would use for a product
+ * and a sum. */
+static const char rounding_pragma[] =
+    "\n/* A product is rounded before something is added to it. */\n"
+    "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n"
+    "#elif defined(__GNUC__)\n#pragma GCC optimize(\"fp-contract=off\")\n#endif\n";
+
 /* How the assembler places a constant: its name, the part of the file that holds it, its bytes.
  * `$` is the prefix in capitals. */
 static const char incbin[] =
@@ -386,6 +393,7 @@ static void put_source(struct emit *em, struct str *source, const char *run) {
     put(em, attributes);
     if (em->opt->target->vector_bytes > 0)
         prim_put_macro(source, em->opt->target);
+    put(em, em->opt->strict && em->opt->target->vector_bytes > 0 ? rounding_pragma : "");
     put(em, em->lanes ? lanes_macro : "");
     put(em, em->weights_as_bytes ? byte_order_check : "");
     put(em, em->weights_as_bytes && !placed ? literals_pragma : "");
