@@ -642,6 +642,8 @@ static double arithmetic_cycles(const struct model *m) {
         instances *= (double)m->extent[d];
     for (int i = 0; i < m->iters; i++)
         steps *= (double)m->extent[m->dims + i];
+    for (int k = 0; k < m->borders.len; k++)
+        steps *= m->borders.data[k].whole;
     double ops = instances * (m->ops_outside + (m->reduce ? steps * m->ops_inside : 0));
     return ops / (double)m->lanes / m->target->fmas;
 }
