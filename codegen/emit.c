@@ -80,9 +80,13 @@ static void put_wrapped(struct emit *em, const char *text, size_t len) {
 
 void put_code(struct emit *em, const char *text) {
     while (*text) {
+        bool hook = *text == HOOK_LINE;
+        text += hook;
         size_t len = strcspn(text, "\n");
-        put_wrapped(em, text, len);
-        put(em, "\n");
+        if (!hook || em->fn.hooks) {
+            put_wrapped(em, text, len);
+            put(em, "\n");
+        }
         text += len + (text[len] == '\n');
     }
 }
@@ -308,9 +312,20 @@ static struct nest_function *new_function(struct emit *em, const struct ast_node
     return &em->nests.data[em->nests.len - 1];
 }
 
-/* The call of a nest's function with the buffers of the nest with this key. */
-static void put_call(struct emit *em, const struct nest_function *f,
-                     const struct nest_key *key) {
+static void put_error_return(struct emit *em) {
+    put_line(em, em->fn.region ? "if (error) {" : "if (error)");
+    em->fn.depth++;
+    region_leave(em);
+    put_line(em, "return error;");
+    em->fn.depth--;
+    if (em->fn.region)
+        put_line(em, "}");
+}
+
+/* The call of a nest's function with the buffers of nest n, which has this key. */
+static void put_call(struct emit *em, const struct nest_function *f, const struct nest_key *key,
+                     const struct ast_node *n) {
+    bool opened = region_open(em, n);
     const char *head = arena_printf(&em->arena, "%s%s(", f->returns ? "error = " : "", f->name);
     struct list list = {",", 4 * em->fn.depth + (int)strlen(head), 0};
     put_indent(em);
@@ -320,10 +335,11 @@ static void put_call(struct emit *em, const struct nest_function *f,
     for (int i = 0; i < f->buffers.len; i++)
         put_item(em, &list, em->buffer_c[nest_function_argument(f, key, i)]);
     put(em, ");\n");
+    if (opened)
+        region_close(em);
     if (!f->returns)
         return;
-    put_line(em, "if (error)");
-    put_line(em, "    return error;");
+    put_error_return(em);
     em->fn.error = true;
 }
 
@@ -365,11 +381,8 @@ static void put_inline(struct emit *em, const struct ast_node *n) {
     em->vars.len = vars;
 }
 
-void emit_nest(struct emit *em, const struct ast_node *n) {
-    if (em->fn.is_nest || sets_outer(em, n)) {
-        put_inline(em, n);
-        return;
-    }
+/* A nest that is a function: its call, and the function unless an equal one has it. */
+static void put_outlined(struct emit *em, const struct ast_node *n) {
     struct nest_key key = nest_key(em, n);
     struct nest_function *f = nest_function_find(em, &key);
     if (f && n->loc.node)
@@ -378,7 +391,18 @@ void emit_nest(struct emit *em, const struct ast_node *n) {
         f = new_function(em, n, &key);
     if (n->loc.node)
         nest_function_serve(em, f, n->loc.node);
-    put_call(em, f, &key);
+    put_call(em, f, &key, n);
+}
+
+void emit_nest(struct emit *em, const struct ast_node *n) {
+    if (!em->fn.is_nest && !sets_outer(em, n)) {
+        put_outlined(em, n);
+        return;
+    }
+    bool opened = region_open(em, n);
+    put_inline(em, n);
+    if (opened)
+        region_close(em);
 }
 
 /* ---- the run function ---- */
@@ -395,10 +419,11 @@ static const char *tensor_parameter(struct emit *em, int k) {
     return arena_printf(&em->arena, "%s%s %s[%" PRId64 "]", constant, type, c, n ? n : 1);
 }
 
-void emit_signature(struct emit *em) {
-    const char *head = arena_printf(&em->arena, "int %s_run(", em->opt->prefix);
+static void put_signature(struct emit *em, const char *head, const char *first) {
     struct list list = {",", (int)strlen(head), 0};
     put(em, head);
+    if (first)
+        put_item(em, &list, first);
     for (int i = 0; i < em->ast->symbols.len; i++)
         put_item(em, &list, arena_printf(&em->arena, "int32_t %s", em->vars.data[i].c));
     for (int kind = BUFFER_INPUT; kind <= BUFFER_OUTPUT; kind++)
@@ -407,6 +432,10 @@ void emit_signature(struct emit *em) {
                 put_item(em, &list, tensor_parameter(em, k));
     put_item(em, &list, "void *arena");
     put(em, ")");
+}
+
+void emit_signature(struct emit *em) {
+    put_signature(em, arena_printf(&em->arena, "int %s_run(", em->opt->prefix), NULL);
 }
 
 /* An `if` over a list of conditions of which none may hold, else the code is returned. */
@@ -512,11 +541,34 @@ static void put_run_body(struct emit *em) {
         ast_walk_buffers(n, declare_temporary, &d);
         em->fn.checks = false;
         emit_statement(em, n, body);
-        if (!em->fn.checks)
-            continue;
-        put_line(em, "if (error)");
-        put_line(em, "    return error;");
+        if (em->fn.checks)
+            put_error_return(em);
     }
+}
+
+/* The run function below its head. */
+static void put_run_function(struct emit *em, const char *body) {
+    put(em, "\n{\n");
+    em->fn.depth = 1;
+    put_argument_checks(em);
+    put_symbol_checks(em);
+    put_arena_base(em);
+    put(em, em->fn.error ? "    int error = 0;\n\n" : "\n");
+    put_code(em, body);
+    put(em, "    return 0;\n}\n");
+    em->fn.depth = 0;
+}
+
+/* The same once more, with the lines that call the hook. */
+static void put_profiled_function(struct emit *em, const char *body) {
+    const char *prefix = em->opt->prefix, *target = emit_target_attribute(em);
+    putf(em, "\n/* %s_run, telling hooks->profile of each region. */\n", prefix);
+    put_signature(
+        em, arena_printf(&em->arena, "static NNCC_NOINLINE %sint %s_profiled(", target, prefix),
+        "const nncc_hooks *hooks");
+    em->fn.hooks = true;
+    put_run_function(em, body);
+    em->fn.hooks = false;
 }
 
 void emit_program(struct emit *em) {
@@ -528,14 +580,9 @@ void emit_program(struct emit *em) {
     em->fn.depth = 0;
     putf(em, "\n%s", emit_target_attribute(em));
     emit_signature(em);
-    put(em, "\n{\n");
-    em->fn.depth = 1;
-    put_argument_checks(em);
-    put_symbol_checks(em);
-    put_arena_base(em);
-    put(em, em->fn.error ? "    int error = 0;\n\n" : "\n");
-    put_code(em, str_cstr(&body));
-    put(em, "    return 0;\n}\n");
+    put_run_function(em, str_cstr(&body));
+    if (em->regions.len > 0)
+        put_profiled_function(em, str_cstr(&body));
     put_functions(em);
     em->stack_bytes = stack_of_program(em);
     em->vars.len = vars;

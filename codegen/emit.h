@@ -82,6 +82,8 @@ struct function {
     bool error;        // declares `int error`, which checks of indices and calls of nests set
     bool checks;       // a check of an index was printed since this was cleared
     bool returns;      // a code: it may fail
+    bool region;       // the run function: a region is open
+    bool hooks;        // … in its version that calls the profile hook
     struct frame frame;
 };
 
@@ -124,7 +126,8 @@ struct emit {
     bool *mentioned;       // [buffers]: by some statement
     vec(int) weights;      // the constants to print
     bool weights_as_bytes; // some of them in the byte order of this file
-    struct str functions;  // the nests
+    vec(const char *) regions; // names, in the order of their numbers
+    struct str functions;      // the nests
     vec(struct nest_function) nests;
     int most_args;        // of a nest
     int64_t callee_bytes; // of stack: the most that a nest needs
@@ -135,7 +138,10 @@ void put(struct emit *em, const char *text);
 void putf(struct emit *em, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void put_indent(struct emit *em);
 void put_line(struct emit *em, const char *text); // indented, with its newline
-void put_code(struct emit *em, const char *text); // lines of C, broken where they are too long
+/* Lines of C, broken where they are too long; those marked HOOK_LINE only where fn.hooks. */
+void put_code(struct emit *em, const char *text);
+/* The first character of a line that calls the profile hook. */
+enum { HOOK_LINE = '\1' };
 
 /* ---- emit_expr.c ---- */
 
@@ -229,8 +235,20 @@ bool buffers_overlap(const struct ast *a, int x, int y);
 void emit_nest(struct emit *em, const struct ast_node *n);
 /* `int kws_run(…)`: symbols, inputs, outputs, arena. */
 void emit_signature(struct emit *em);
-/* Prints the nests into em->functions and the run function to em->fn.out. */
+/* Prints the nests into em->functions and the run function to em->fn.out; and, when it has
+ * regions, once more as `kws_profiled`, whose first parameter are hooks with a `profile` that
+ * is not NULL. */
 void emit_program(struct emit *em);
+
+/* ---- region.c ---- */
+
+/* In the run function, the profile hook before a nest or a call of a routine and after it:
+ * nothing in the function of a nest and where a region is open, for which `open` returns
+ * false. */
+bool region_open(struct emit *em, const struct ast_node *n);
+void region_close(struct emit *em);
+/* The hook's call before the run function is left from within a region, if one is open. */
+void region_leave(struct emit *em);
 
 /* ---- equal.c ---- */
 

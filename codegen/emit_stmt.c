@@ -8,7 +8,8 @@
 
 static bool name_taken(const struct emit *em, const char *c) {
     bool buffer = c[0] == 'b' && c[1] != '\0' && c[1 + strspn(c + 1, "0123456789")] == '\0';
-    if (buffer || strcmp(c, "error") == 0 || strcmp(c, "mem") == 0 || strcmp(c, "arena") == 0)
+    if (buffer || strcmp(c, "error") == 0 || strcmp(c, "mem") == 0 || strcmp(c, "arena") == 0 ||
+        strcmp(c, "hooks") == 0)
         return true;
     for (int i = 0; i < em->vars.len; i++)
         if (strcmp(em->vars.data[i].c, c) == 0)
@@ -295,8 +296,13 @@ static void emit_require(struct emit *em, const struct ast_node *n) {
         emit_expr(em, expr_2(&em->arena, FUNC_NE, e->arg[0], e->arg[1]), C_ANY);
     else
         emit_expr(em, e, C_POSTFIX);
-    put(em, ")\n");
-    put_line(em, "    return NNCC_E_SHAPE;");
+    put(em, em->fn.region ? ") {\n" : ")\n");
+    em->fn.depth++;
+    region_leave(em);
+    put_line(em, "return NNCC_E_SHAPE;");
+    em->fn.depth--;
+    if (em->fn.region)
+        put_line(em, "}");
     em->fn.returns = true;
 }
 
@@ -319,6 +325,7 @@ static void note_routine(struct emit *em, const char *name) {
 static void emit_call(struct emit *em, const struct ast_node *n) {
     note_routine(em, n->name);
     emit_note_library(em, stack_of_routine());
+    bool opened = region_open(em, n);
     put_line(em, "{");
     em->fn.depth++;
     emit_pointers(em, "const void *const in", n->reads, n->num_reads);
@@ -333,6 +340,8 @@ static void emit_call(struct emit *em, const struct ast_node *n) {
     put_indent(em);
     putf(em, "nncc_%s(in, out, params);\n", n->name);
     close_block(em);
+    if (opened)
+        region_close(em);
 }
 
 /* ---- statements ---- */

@@ -13,7 +13,7 @@ static void note_mention(void *user, int buffer, bool store) {
 
 /* Symbols first, then inputs and outputs; nothing that the run function or its macros use. */
 static void name_arguments(struct emit *em) {
-    static const char *const own[] = {"arena", "mem", "error"};
+    static const char *const own[] = {"arena", "mem", "error", "hooks"};
     struct name_set set = {0};
     for (size_t k = 0; k < sizeof own / sizeof *own; k++)
         map_put(&set.map, own[k], NULL);
@@ -232,6 +232,19 @@ static void put_symbols(struct emit *em) {
     put(em, "};\n");
 }
 
+static void put_regions(struct emit *em) {
+    if (em->regions.len == 0)
+        return;
+    putf(em, "\nstatic const char *const %s_regions[] = {\n", em->opt->prefix);
+    for (int i = 0; i < em->regions.len; i++) {
+        const char *name = em->regions.data[i];
+        put(em, "    \"");
+        literal_put(em->fn.out, name, strlen(name));
+        put(em, "\",\n");
+    }
+    put(em, "};\n");
+}
+
 /* Symbols arrive as int64_t: what does not fit the run function's int32_t is refused here. */
 static void put_adapter_checks(struct emit *em) {
     const struct ast *a = em->ast;
@@ -247,12 +260,11 @@ static void put_adapter_checks(struct emit *em) {
              i, i);
 }
 
-static void put_adapter(struct emit *em) {
+/* What call->inputs and the others hold, as arguments of the function that `head` calls. */
+static void put_adapter_call(struct emit *em, const char *head) {
     const struct ast *a = em->ast;
     struct str call = {0};
-    putf(em, "\nstatic int %s_call(const nncc_call *call)\n{\n", em->opt->prefix);
-    put_adapter_checks(em);
-    str_addf(&call, "    return %s_run(", em->opt->prefix);
+    str_add(&call, head);
     for (int i = 0; i < a->symbols.len; i++)
         str_addf(&call, "(int32_t)call->symbols[%d], ", i);
     for (int i = 0; i < count_kind(a, BUFFER_INPUT); i++)
@@ -261,8 +273,20 @@ static void put_adapter(struct emit *em) {
         str_addf(&call, "call->outputs[%d], ", i);
     str_add(&call, "call->arena);");
     put_code(em, str_cstr(&call));
-    put(em, "}\n");
     str_free(&call);
+}
+
+static void put_adapter(struct emit *em) {
+    const char *prefix = em->opt->prefix;
+    putf(em, "\nstatic int %s_call(const nncc_call *call)\n{\n", prefix);
+    put_adapter_checks(em);
+    if (em->regions.len > 0) {
+        put(em, "    if (call->hooks && call->hooks->profile)\n");
+        put_adapter_call(
+            em, arena_printf(&em->arena, "        return %s_profiled(call->hooks, ", prefix));
+    }
+    put_adapter_call(em, arena_printf(&em->arena, "    return %s_run(", prefix));
+    put(em, "}\n");
 }
 
 static void put_descriptor(struct emit *em) {
@@ -273,12 +297,14 @@ static void put_descriptor(struct emit *em) {
     put_tensors(em, BUFFER_INPUT, "inputs", &dims);
     put_tensors(em, BUFFER_OUTPUT, "outputs", &dims);
     put_symbols(em);
+    put_regions(em);
     put_adapter(em);
-    putf(em, "\nconst nncc_model %s_model = {\n    NNCC_ABI, \"%s\", %d, %d, %d, 0,\n    ", p,
-         p, inputs, outputs, a->symbols.len);
+    putf(em, "\nconst nncc_model %s_model = {\n    NNCC_ABI, \"%s\", %d, %d, %d, %d,\n    ", p,
+         p, inputs, outputs, a->symbols.len, em->regions.len);
     putf(em, inputs ? "%s_inputs, " : "NULL, ", p);
     putf(em, outputs ? "%s_outputs, " : "NULL, ", p);
-    putf(em, a->symbols.len ? "%s_symbols, NULL,\n" : "NULL, NULL,\n", p);
+    putf(em, a->symbols.len ? "%s_symbols, " : "NULL, ", p);
+    putf(em, em->regions.len ? "%s_regions,\n" : "NULL,\n", p);
     putf(em, "    %s_ARENA_BYTES, %s_ARENA_ALIGN, %s_WEIGHT_BYTES, %s_MACS, ", u, u, u, u);
     putf(em, "%s_call};\n", p);
 }

@@ -16,7 +16,7 @@ enum {
     FREE_POINTERS = 3, // pointers and loads that fit into registers
     FREE_ARGS = 4,     // passed in registers
     REGISTERS = 16,    // of a machine with few, for what is computed
-    DESCRIPTOR = 16,   // of the function that calls the run function
+    DESCRIPTOR = 24,   // of the function that calls the run function, and hooks that this keeps
     ROUTINE = 128,     // of runtime/
 };
 

@@ -26,7 +26,8 @@ typedef struct nncc_hooks {
     /* NULL: serial */
     void (*parallel_for)(void *user, int32_t n, void (*body)(void *task, int32_t i),
                          void *task);
-    /* NULL: none */
+    /* NULL: none. Before (enter 1) and after (enter 0) each region that runs; none lies in
+     * another, one in a loop runs many times, and one that fails is left as well. */
     void (*profile)(void *user, int32_t region, int32_t enter);
 } nncc_hooks;
 
@@ -45,7 +46,7 @@ typedef struct nncc_model {
     const char *name;
     uint32_t num_inputs, num_outputs, num_symbols, num_regions;
     const nncc_tensor *inputs, *outputs;
-    const char *const *symbols, *const *regions;
+    const char *const *symbols, *const *regions; /* a region: ONNX nodes, then statements */
     size_t arena_bytes, arena_align, weight_bytes;
     uint64_t macs;
     int (*run)(const nncc_call *call);

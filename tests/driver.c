@@ -15,7 +15,8 @@
  * more than the alignment it may count on and guards on both sides (poisoned under
  * AddressSanitizer) that stay as they were; inputs stay as they were; the arena and the outputs
  * are filled with another byte before each run, and both runs must give the same bytes, so
- * nothing unwritten is read and every output is written whole.
+ * nothing unwritten is read and every output is written whole. The second run is profiled: its
+ * regions have names, and each is left before the next is entered.
  */
 #include "table.h"
 
@@ -51,6 +52,7 @@ struct run {
     const nncc_model *model;
     struct block in[MAX_TENSORS], out[MAX_TENSORS], arena;
     unsigned char *first[MAX_TENSORS]; /* outputs of the first run */
+    int32_t region;                    /* that is open, or -1 */
     const char *why;                   /* what is wrong, or NULL */
 };
 
@@ -160,7 +162,17 @@ static void make_outputs(struct run *r) {
     r->arena = block_new(m->arena_bytes, m->arena_align ? m->arena_align : 1);
 }
 
-static void call(struct run *r, int fill) {
+static void profile(void *user, int32_t region, int32_t enter) {
+    struct run *r = user;
+    const nncc_model *m = r->model;
+    if (region < 0 || (uint32_t)region >= m->num_regions || !m->regions[region][0])
+        r->why = "profiles a region that has no name";
+    else if (enter ? r->region != -1 : r->region != region)
+        r->why = "enters or leaves a region out of turn";
+    r->region = enter ? region : -1;
+}
+
+static void call(struct run *r, int fill, const nncc_hooks *hooks) {
     const nncc_model *m = r->model;
     const void *in[MAX_TENSORS];
     void *out[MAX_TENSORS];
@@ -177,7 +189,10 @@ static void call(struct run *r, int fill) {
     c.outputs = out;
     c.arena = r->arena.data;
     c.symbols = symbols;
+    c.hooks = hooks;
     int code = m->run(&c);
+    if (r->region != -1)
+        r->why = "leaves a region open";
     static char text[32];
     snprintf(text, sizeof text, "run returned %d", code);
     if (code)
@@ -212,14 +227,15 @@ static void write_outputs(struct run *r, const char *dir) {
 
 static void run_twice(struct run *r, const char *dir) {
     const nncc_model *m = r->model;
+    const nncc_hooks hooks = {r, NULL, profile};
     read_inputs(r, dir);
     make_outputs(r);
     if (!r->why)
-        call(r, 0xAA);
+        call(r, 0xAA, NULL);
     for (uint32_t i = 0; i < m->num_outputs; i++)
         memcpy(r->first[i], r->out[i].data, r->out[i].bytes);
     if (!r->why)
-        call(r, 0x55);
+        call(r, 0x55, &hooks);
     if (!r->why)
         check_after(r);
     if (!r->why)
@@ -239,6 +255,7 @@ static void run_model(const nncc_model *m, const char *dir) {
     static struct run r;
     memset(&r, 0, sizeof r);
     r.model = m;
+    r.region = -1;
     printf("run %s\n", m->name);
     check_descriptor(&r);
     for (uint32_t i = 0; i < m->num_inputs && !r.why; i++)

@@ -1,7 +1,7 @@
 /* The interface of generated C as a program uses it: two models in one program, by their typed
  * entry and by their descriptor, at addresses with no more than element alignment, with NULL
- * arguments; the macros tell what the descriptor tells. Prints one line per check that fails;
- * exit status 0 when none does. */
+ * arguments, with hooks; the macros tell what the descriptor tells. Prints one line per check
+ * that fails; exit status 0 when none does. */
 #include "digits.h"
 #include "moons.h"
 
@@ -135,10 +135,56 @@ static void check_null(const struct subject *s) {
     }
 }
 
+/* What the profile hook was told of. */
+struct profile {
+    int32_t entered,
+        left; /* regions so far; each is entered once, in order, and left at once */
+    bool in_turn;
+};
+
+static void note_region(void *user, int32_t region, int32_t enter) {
+    struct profile *p = user;
+    int32_t expected = enter ? p->entered : p->left;
+    p->in_turn = p->in_turn && region == expected && p->entered - p->left == (enter ? 0 : 1);
+    p->entered += enter ? 1 : 0;
+    p->left += enter ? 0 : 1;
+}
+
+static void check_hooks(const struct subject *s) {
+    const nncc_model *m = s->model;
+    float in[MAX_FLOATS] = {1.0f}, out[MAX_FLOATS], plain[MAX_FLOATS];
+    struct profile seen = {0, 0, true};
+    nncc_hooks hooks = {&seen, NULL, NULL};
+    const void *inputs[] = {in};
+    void *outputs[] = {out};
+    nncc_call call = {0};
+    call.inputs = inputs;
+    call.outputs = outputs;
+    call.arena = block(s->arena_bytes, s->arena_align, 0);
+    call.hooks = &hooks;
+    check(m->num_regions > 0, "there are regions");
+    for (uint32_t k = 0; k < m->num_regions; k++)
+        check(m->regions[k][0] != '\0', "every region has a name");
+    check(m->run(&call) == 0 && seen.entered == 0, "hooks without profile are none");
+    memcpy(plain, out, m->outputs[0].bytes);
+    hooks.profile = note_region;
+    memset(out, 0xAA, sizeof out);
+    check(m->run(&call) == 0, "a profiled call returns 0");
+    check(seen.in_turn && seen.entered == (int32_t)m->num_regions &&
+              seen.left == (int32_t)m->num_regions,
+          "every region is entered once, in order, and left");
+    check(!memcmp(plain, out, m->outputs[0].bytes), "profiling changes no output");
+    call.arena = NULL;
+    check(s->arena_bytes == 0 ||
+              (m->run(&call) == NNCC_E_ARG && seen.entered == (int32_t)m->num_regions),
+          "a profiled call with a NULL arena is NNCC_E_ARG and enters no region");
+}
+
 int main(void) {
     for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
         check_figures(&subjects[i]);
         check_values(&subjects[i]);
+        check_hooks(&subjects[i]);
         check_null(&subjects[i]);
     }
     check(strcmp(digits_model.name, moons_model.name) != 0,

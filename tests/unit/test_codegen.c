@@ -658,7 +658,7 @@ static const char header_text[] =
     "#define M_ARENA_BYTES  256 /* RAM for the arena argument */\n"
     "#define M_ARENA_ALIGN  16 /* of its address */\n"
     "#define M_WEIGHT_BYTES 0 /* constant data */\n"
-    "#define M_STACK_BYTES  188 /* upper bound, built by gcc with -Os or -O2 */\n"
+    "#define M_STACK_BYTES  196 /* upper bound, built by gcc with -Os or -O2 */\n"
     "#define M_MACS         UINT64_C(3000000000) /* multiply-accumulates of one run */\n"
     "\n"
     "#ifdef __cplusplus\n"
