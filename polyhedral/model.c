@@ -524,7 +524,7 @@ static void try_second_row(const struct model *m, const bool *taken, struct poly
 static void try_rows(const struct model *m, const bool *taken, struct poly_tiling *t,
                      struct poly_tiling *best) {
     int64_t vectors = (t->block * t->folds + m->lanes - 1) / m->lanes, most = MAX_TILE_ROWS,
-            sizes[2];
+            sizes[3];
     if (t->fixed_row >= 0) { // the nest's
         t->row[0] = t->fixed_row;
         if (fits_registers(m, t->rows[0], vectors))
@@ -643,8 +643,6 @@ static double arithmetic_cycles(const struct model *m) {
         instances *= (double)m->extent[d];
     for (int i = 0; i < m->iters; i++)
         steps *= (double)m->extent[m->dims + i];
-    for (int k = 0; k < m->borders.len; k++)
-        steps *= m->borders.data[k].whole;
     double ops = instances * (m->ops_outside + (m->reduce ? steps * m->ops_inside : 0));
     return ops / (double)m->lanes / m->target->fmas;
 }
