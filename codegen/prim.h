@@ -50,7 +50,7 @@ enum prim {
     PRIM_OR,
     PRIM_NOT,
     PRIM_SELECT, // (m, v, w): v where m, else w
-    PRIM_LDEXP,  // (v, w) -> v * 2^w, w an integer, at most 127; below -126 it may be 0
+    PRIM_LDEXP,  // (v, w) -> v * 2^w for |v| < 2^127 and integers w <= 128; w < -125 may give 0
     PRIM_LOGB,   // (v) -> the exponent of a positive normal number, as a float
     PRIM_MANT,   // (v) -> its mantissa, 1 <= r < 2
     PRIM_SUM,    // (v) -> s: the lanes added up, in any order

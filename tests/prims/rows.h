@@ -81,7 +81,7 @@ static inline void check_fill(real *x, char kind, uint64_t *state) {
         if (kind == 'S')
             x[i] = (real)(1 + (double)(check_random(state) >> 40) / 16777216);
         else if (kind == 'n')
-            x[i] = (real)((int)(check_random(state) % 254) - 126);
+            x[i] = (real)((int)(check_random(state) % 254) - 125);
         else if (kind == 'P')
             x[i] = size >= least && !isinf(size) ? size : 3;
     }

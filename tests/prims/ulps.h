@@ -19,12 +19,12 @@ struct ulps_row {
 };
 
 /* How far y is from the exact value in units of the last place of a float of its size. A result
- * below the normal range may be 0; what a float cannot hold may be infinite. */
+ * below 2^-125 may be 0; what a float cannot hold may be infinite. */
 static inline double ulps_error(float y, double want) {
     int exponent;
     if (isnan(want) || isnan(y))
         return isnan(want) && isnan(y) ? 0 : INFINITY;
-    if (isinf(want) || (double)y == want || (y == 0 && fabs(want) < FLT_MIN))
+    if (isinf(want) || (double)y == want || (y == 0 && fabs(want) < 2 * FLT_MIN))
         return (double)y == want || !isinf(want) ? 0 : INFINITY;
     frexp(want, &exponent);
     if (isinf(y) && fabs(want) >= ldexp(1, 128))
