@@ -94,13 +94,35 @@ def works(nncc, work):
     return None
 
 
+def processors(nncc, work):
+    """Every processor that -mcpu=help lists is taken; the C is that of its table, and of scalar it is the plain one."""
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+
+    def source(*flags):
+        r = subprocess.run([nncc, MODEL, "-o", "m.c"] + list(flags), cwd=work, capture_output=True, text=True)
+        with open(os.path.join(work, "m.c")) as f:
+            return f.read() if r.returncode == 0 and not r.stderr else r.stderr
+    plain = source()
+    r = subprocess.run([nncc, "-mcpu", "help"], capture_output=True, text=True)
+    rows = [line.split()[:2] for line in r.stdout.splitlines()]
+    if r.returncode or not {"scalar", "generic", "haswell", "x86-64-v4", "native"} <= {row[0] for row in rows}:
+        return "-mcpu=help: exit code %d, %r" % (r.returncode, r.stdout)
+    for cpu, table in rows:
+        text = source("-mcpu=" + cpu)
+        if (table == "scalar") != (text == plain) or (table != "scalar") != ("#define NNCC_TARGET" in text):
+            return "-mcpu=%s: not the C of %s" % (cpu, table)
+    return None if source("--target=x86_64-linux-gnu") == plain else "--target of x86_64 changes the C"
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--nncc", required=True)
     ap.add_argument("--work", default="flags-work")
     a = ap.parse_args()
     nncc = os.path.abspath(a.nncc)
-    results = [(" ".join(row[0]), run(nncc, a.work, row)) for row in ROWS] + [("good flags", works(nncc, a.work))]
+    results = [(" ".join(row[0]), run(nncc, a.work, row)) for row in ROWS]
+    results += [("good flags", works(nncc, a.work)), ("-mcpu", processors(nncc, a.work))]
     failed = [(name, why) for name, why in results if why]
     for name, why in failed:
         print("FAIL nncc %s: %s" % (name, why))
