@@ -293,7 +293,8 @@ bool leaf_is_tile(__isl_keep isl_schedule_node *node, struct poly_mark *mark) {
     return is;
 }
 
-/* Does the mark speak of the reduce that the statement has? */
+/* Does the mark speak of the reduce that the statement has? What is split is its innermost loop,
+ * and there are no other lanes then. */
 static bool fits(const struct poly_mark *mark, const struct poly_stmt *s) {
     const struct expr *reduce = s->stmt ? expr_find(s->stmt->rhs, EXPR_REDUCE) : NULL;
     int n = reduce ? reduce->num_iters : 0;
@@ -303,7 +304,8 @@ static bool fits(const struct poly_mark *mark, const struct poly_stmt *s) {
         ok = mark->order[k] < n && !seen[mark->order[k]];
         seen[ok ? mark->order[k] : 0] = true;
     }
-    return ok;
+    int inner = ok && mark->num_order ? mark->order[n - 1] : n - 1;
+    return ok && (mark->split < 0 || (mark->split == inner && !mark->lanes));
 }
 
 /* ---- one leaf ---- */
