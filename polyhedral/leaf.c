@@ -293,8 +293,8 @@ bool leaf_is_tile(__isl_keep isl_schedule_node *node, struct poly_mark *mark) {
     return is;
 }
 
-/* Does the mark speak of the reduce that the statement has? What is split is its innermost loop,
- * and there are no other lanes then. */
+/* Does the mark speak of the reduce that the statement has? What is split is its innermost
+ * loop, and there are no other lanes then. */
 static bool fits(const struct poly_mark *mark, const struct poly_stmt *s) {
     const struct expr *reduce = s->stmt ? expr_find(s->stmt->rhs, EXPR_REDUCE) : NULL;
     int n = reduce ? reduce->num_iters : 0;
