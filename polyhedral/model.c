@@ -23,6 +23,7 @@ enum {
     STEP_CYCLES = 2,    // around the innermost loop of a reduction
     FOLD_CYCLES = 10,   // to add up the lanes of a vector
     COSTLY_OPS = 16,    // of a function such as exp
+    ALIASED = 3,        // loads that one from a line that was driven out is as long as
 };
 
 /* A load, or the store, of the statement. */
@@ -313,6 +314,23 @@ static int lane_of(const struct model *m, const struct poly_tiling *t) {
     return t->split >= 0 ? m->dims + t->split : t->vec;
 }
 
+/* Rows whose elements lie a multiple of a page apart fall into the same few sets of the nearest
+ * cache: when there are more than its ways, each load has to fetch its line again. */
+static bool is_aliased(const struct operand *o, const struct shape *x) {
+    enum { PAGE = 4096, LINE = 64, WAYS = 8 };
+    double lines = 1;
+    int64_t apart = PAGE;
+    for (int k = 0; k < 2; k++) {
+        int64_t step = x->t->row[k] >= 0 ? o->step[x->t->row[k]] : 0, bytes;
+        if (step == 0 || step == UNKNOWN || !size_mul(step, o->size, &bytes))
+            continue;
+        while (bytes % apart)
+            apart /= 2;
+        lines *= (double)x->rows[k];
+    }
+    return apart > LINE && lines > WAYS * (double)(PAGE / apart);
+}
+
 /* Loads that an operand takes for one step of all rows, in units of a vector load. */
 static double loads_of(const struct model *m, const struct operand *o, const struct shape *x) {
     int lane = lane_of(m, x->t);
@@ -320,7 +338,7 @@ static double loads_of(const struct model *m, const struct operand *o, const str
     if (o->packed && step != 0)
         step = 1;
     if (step == 0)
-        return rows_of(o, x);
+        return rows_of(o, x) * (is_aliased(o, x) ? ALIASED : 1);
     if (step == 1 || step == -1)
         return rows_of(o, x) * (double)x->vectors;
     return rows_of(o, x) * (double)(x->vectors * m->lanes) * 1.5;
