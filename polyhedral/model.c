@@ -209,9 +209,12 @@ static double part_left(const struct model *m, const struct poly_tiling *t) {
     return part;
 }
 
-static bool is_same_load(const struct poly_access *a, const struct poly_access *b) {
-    int same = a->array == b->array && a->index && b->index && !a->write && !b->write;
-    return same && a->index == b->index;
+static bool is_same_load(const struct model *m, const struct poly_access *a,
+                         const struct poly_access *b) {
+    bool same = a->array == b->array && a->index && b->index && !a->write && !b->write;
+    for (int d = 0; same && d < m->poly->loops->arrays.data[a->array].rank; d++)
+        same = expr_equal(a->index[d], b->index[d]);
+    return same;
 }
 
 static void read_statement(struct model *m, bool pack) {
@@ -226,7 +229,7 @@ static void read_statement(struct model *m, bool pack) {
     for (int k = 0; k < s->accesses.len; k++) {
         bool known = false;
         for (int i = 0; i < k && !known; i++)
-            known = is_same_load(&s->accesses.data[i], &s->accesses.data[k]);
+            known = is_same_load(m, &s->accesses.data[i], &s->accesses.data[k]);
         if (!known)
             add_operand(m, &s->accesses.data[k], pack);
     }

@@ -233,6 +233,10 @@ static __isl_give isl_schedule *tile_points(const struct tiles *x, __isl_take is
         points = isl_aff_list_add(points, dimension(x->s, t->fold));
     if (lanes)
         points = isl_aff_list_add(points, dimension(x->s, t->vec));
+    if (isl_aff_list_n_aff(points) == 0) { // isl reads no mark without a child
+        isl_local_space *ls = isl_local_space_from_space(isl_set_get_space(domain));
+        points = isl_aff_list_add(points, isl_aff_zero_on_domain(ls));
+    }
     isl_schedule *schedule = isl_schedule_from_domain(isl_union_set_from_set(domain));
     return insert_mark(insert_band(schedule, x->s, points), x->marks[lanes + (lanes && fold)]);
 }
