@@ -285,9 +285,9 @@ int stack_of_routine(void);
 /* The function being printed has a tile of so many accumulators of type t and so many other
  * scalars. */
 void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int scalars);
-/* … of so many vectors as accumulators, and so many bytes of arrays; `calls`: of functions that
- * keep no vector. */
-void emit_note_vectors(struct emit *em, int accumulators, bool calls, int64_t bytes);
+/* The function being printed has a tile that keeps so many vectors, calls so many functions on
+ * vectors and has so many bytes of arrays. */
+void emit_note_vectors(struct emit *em, int vectors, int functions, int64_t bytes);
 void emit_note_library(
     struct emit *em,
     int bytes); // the function being printed calls something that takes so much

@@ -116,14 +116,15 @@ void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int sca
     f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
 }
 
-/* Vectors that live across a call are kept in memory; else what the registers do not hold is.
- */
-void emit_note_vectors(struct emit *em, int accumulators, bool calls, int64_t bytes) {
-    enum { BESIDE = 16 }; // vectors that are no accumulators
+/* What the registers do not hold is kept in memory; compilers put the functions in place and
+ * their constants before the loops. */
+void emit_note_vectors(struct emit *em, int vectors, int functions, int64_t bytes) {
+    enum { BESIDE = 20, PER_FUNCTION = 24 }; // vectors
     struct frame *f = &em->fn.frame;
     const struct target *t = em->opt->target;
-    bool kept = !calls && accumulators + 4 <= t->registers;
-    bytes += t->vector_bytes * (int64_t)(kept ? 1 + BESIDE / 2 : accumulators + 1 + BESIDE);
+    bool kept = functions == 0 && vectors + 2 <= t->registers;
+    int spilled = kept ? 0 : vectors + functions * PER_FUNCTION;
+    bytes += t->vector_bytes * (int64_t)(BESIDE + spilled);
     f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
 }
 

@@ -409,6 +409,14 @@ static void put_heading(const struct vector_tile *t, bool alone) {
     str_free(&s);
 }
 
+static void note_stack(const struct vector_tile *t) {
+    int functions = 0;
+    for (int f = 0; f < FUNC_COUNT; f++)
+        functions += t->called[f];
+    emit_note_vectors(t->em, t->accumulators + t->loads + t->most_loads, functions,
+                      t->local_bytes);
+}
+
 bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
     struct vector_tile t = {.em = em, .node = n, .target = em->opt->target};
     t.strict = em->opt->strict;
@@ -435,6 +443,6 @@ bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
     if (!alone)
         put_line(em, "}");
     str_free(&text);
-    emit_note_vectors(em, t.accumulators, t.calls, t.local_bytes);
+    note_stack(&t);
     return true;
 }

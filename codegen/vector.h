@@ -35,6 +35,7 @@ struct vector_level {
     int depth;        // of indentation
     struct str head;  // the loop
     struct str decl;  // what comes first inside
+    struct str late;  // what comes behind the pointers
     struct str body;
     int numbers[26];                     // names of the body before it was opened
     vec(struct vector_let) decls, lets;  // of decl, of body
@@ -56,7 +57,8 @@ struct vector_tile {
     int width;                 // lanes of a vector
     bool strict;               // products and sums are rounded apart
     bool failed;               // something cannot be printed
-    bool calls;                // of functions of math.def
+    bool called[FUNC_COUNT];   // functions of math.def
+    int loads, most_loads;     // named outside of the tile's loops; in one of their bodies
     int64_t local_bytes;       // of arrays
     /* The rows; the iterator of the lanes with its count, NULL and 0 when no constant. */
     struct vector_fixed rows[VECTOR_FIXED];
@@ -95,6 +97,10 @@ void vector_close(struct vector_tile *t);
 const char *vector_let(struct vector_tile *t, const char *type, char letter, const char *value);
 const char *vector_hoist(struct vector_tile *t, int level, const char *type, char letter,
                          const char *value);
+/* The same, but behind the pointers of the level, which value may use; in the innermost body
+ * where it cannot stand there. */
+const char *vector_keep(struct vector_tile *t, int level, const char *type, char letter,
+                        const char *value);
 /* The outermost level where e is known. */
 int vector_level_of(const struct vector_tile *t, const struct expr *e);
 /* A name of a letter and a number that is free. */

@@ -236,13 +236,28 @@ static const struct expr *scalar_of(struct vector_tile *t, const struct expr *e)
                                 : expr_func(a, e->func, arg, e->n);
 }
 
+static bool reads_buffer(const struct expr *e, int buffer) {
+    bool found = e->kind == EXPR_LOAD && e->array == buffer;
+    for (int k = 0; k < e->n && !found; k++)
+        found = reads_buffer(e->arg[k], buffer);
+    return found;
+}
+
+/* The scalar e in all lanes. What loops around do not change is made before them, unless it
+ * reads what the tile writes or may be skipped. */
 static const char *splat(struct vector_tile *t, const struct expr *e) {
     const struct expr *s = scalar_of(t, e);
     if (s->dtype != t->dtype)
         return vector_fail(t);
     if (is_zero(s))
         return vector_prim(t, PRIM_ZERO, NULL, NULL, NULL);
-    return let_value(t, 'w', splat_text(t, vector_scalar(t, s, C_ANY)));
+    const char *c = splat_text(t, vector_scalar(t, s, C_ANY));
+    bool stays = t->unsure || t->cond || e->kind == EXPR_CONST || expr_find(e, EXPR_GUARD) ||
+                 reads_buffer(e, t->node->buffer);
+    int level = stays ? t->num_levels - 1 : vector_level_of(t, e);
+    return t->failed ? ""
+                     : vector_keep(t, level, vector_type(t),
+                                   level < t->num_levels - 1 ? 'h' : 'w', c);
 }
 
 /* ---- loads ---- */
@@ -288,9 +303,9 @@ static const char *load_vector(struct vector_tile *t, const struct expr *e) {
         return vector_fail(t); // only a part of its index that is not evenly spaced
     const char *load = load_text(t, &p);
     if (t->cond && !p.zeros)
-        load = arena_printf(&t->em->arena, "%s ? %s : %s",
-                            vector_scalar(t, named_condition(t, t->cond), C_OR), load,
-                            vector_prim(t, PRIM_ZERO, NULL, NULL, NULL));
+        load = arena_printf(&t->em->arena, "%s ? (%s)%s : %s",
+                            vector_scalar(t, named_condition(t, t->cond), C_OR), vector_type(t),
+                            load, vector_prim(t, PRIM_ZERO, NULL, NULL, NULL));
     return let_value(t, 'x', load);
 }
 
@@ -351,14 +366,25 @@ static const char *call_value(struct vector_tile *t, const struct expr *e) {
     for (int k = 0; k < e->n; k++)
         arg[k] = vector_value(t, e->arg[k]);
     const char *name = math_add(&em->calls, &em->arena, t->target, e->func, t->dtype);
-    t->calls = true;
+    t->called[e->func] = true;
     return let_value(t, 'y',
                      arena_printf(&em->arena, "%s(%s%s%s%s%s)", name, arg[0],
                                   e->n > 1 ? ", " : "", arg[1], e->n > 2 ? ", " : "", arg[2]));
 }
 
+/* x / y, y being the same in all lanes: once rounded more, but one division for all of them. */
+static const char *quotient(struct vector_tile *t, const struct expr *e) {
+    struct arena *a = &t->em->arena;
+    const struct expr *one = expr_float(a, t->dtype, 1);
+    const char *x = vector_value(t, e->arg[0]);
+    const char *y = splat(t, expr_2(a, FUNC_DIV, one, e->arg[1]));
+    return let_long(t, vector_prim(t, PRIM_MUL, x, y, NULL));
+}
+
 static const char *func_value(struct vector_tile *t, const struct expr *e) {
     enum prim p = prim_of_func(e->func);
+    if (e->func == FUNC_DIV && !t->strict && !by_lane(t, e->arg[1]))
+        return quotient(t, e);
     if (e->func == FUNC_SELECT)
         return select_value(t, e);
     if (e->func == FUNC_SIGN)

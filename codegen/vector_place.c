@@ -184,6 +184,22 @@ static bool covers(struct vector_tile *t, struct vector_pointer *p,
            note_reads(p, lo + (lanes < 0 ? lanes : 0), hi + (lanes > 0 ? lanes : 0));
 }
 
+/* Takes the term of the innermost loop's variable out, unless it walks too far for zeros. */
+static bool take_inner(struct vector_tile *t, struct linear *l, const char *inner,
+                       int64_t *step) {
+    int64_t lo, hi, walk;
+    struct linear all = *l;
+    if (!take_term(l, inner, step))
+        return false;
+    const struct expr *var = expr_var(&t->em->arena, DTYPE_INDEX, inner);
+    if (!t->cond ||
+        (emit_range(t->em, var, &lo, &hi) && !__builtin_mul_overflow(hi - lo, *step, &walk) &&
+         walk < MOST_ZEROS / 2 && walk > -MOST_ZEROS / 2))
+        return true;
+    *l = all;
+    return false;
+}
+
 /* Parts of the index that the lanes and the innermost loop add. */
 static bool read_index(struct vector_tile *t, const struct expr *index, struct linear *l,
                        int64_t *lane_step, int64_t *inner_step) {
@@ -199,7 +215,7 @@ static bool read_index(struct vector_tile *t, const struct expr *index, struct l
         return false;
     if (inner && inner == t->lane)
         *inner_step = t->lane_loop ? *lane_step : 0;
-    else if (inner && !take_term(l, inner, inner_step))
+    else if (inner && !take_inner(t, l, inner, inner_step))
         *inner_step = 0; // it stays in the base
     return true;
 }

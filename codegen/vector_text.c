@@ -35,16 +35,16 @@ static struct vector_level *push_level(struct vector_tile *t) {
 
 /* The level's text but for its last brace, which goes to `to`; names of its body are free. */
 static void end_level(struct vector_tile *t, struct str *to) {
-    static const char hoisted[] = "acgmn";
+    static const char hoisted[] = "acghmn";
     struct vector_level *l = innermost(t);
-    struct str *parts[] = {&l->head, &l->decl, &l->body};
+    struct str *parts[] = {&l->head, &l->decl, &l->late, &l->body};
     t->em->fn.out = &l->decl;
     t->em->fn.depth = l->depth;
     vector_put_pointers(t, l);
     for (int k = 0; k < 26; k++)
         if (!strchr(hoisted, 'a' + k))
             t->numbers[k] = l->numbers[k];
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 4; k++) {
         str_add_len(to, str_cstr(parts[k]), parts[k]->len);
         str_free(parts[k]);
     }
@@ -134,6 +134,16 @@ static void declare(struct emit *em, struct str *to, int depth, const char *type
     em->fn.depth = inner;
 }
 
+/* Counts what may be kept for long: what is loaded outside of the tile's loops a compiler may
+ * even load before the loops around it. */
+static void count_load(struct vector_tile *t) {
+    int named = innermost(t)->lets.len;
+    if (t->num_levels == 1)
+        t->loads++;
+    else if (named > t->most_loads)
+        t->most_loads = named;
+}
+
 const char *vector_let(struct vector_tile *t, const char *type, char letter,
                        const char *value) {
     const char *old = find_let(t, t->num_levels - 1, value);
@@ -143,6 +153,8 @@ const char *vector_let(struct vector_tile *t, const char *type, char letter,
     struct vector_level *l = innermost(t);
     declare(t->em, &l->body, t->em->fn.depth, type, let);
     vec_push(&t->em->arena, &l->lets, let);
+    if (letter == 'x' || letter == 'w')
+        count_load(t);
     return let.name;
 }
 
@@ -154,6 +166,28 @@ const char *vector_hoist(struct vector_tile *t, int level, const char *type, cha
     struct vector_let let = {value, vector_name(t, letter)};
     struct vector_level *l = &t->levels[level];
     declare(t->em, &l->decl, l->depth, type, let);
+    vec_push(&t->em->arena, &l->decls, let);
+    return let.name;
+}
+
+/* Does the text use a pointer that stands in the level's body? */
+static bool uses_body(const struct vector_level *l, const char *text) {
+    bool found = false;
+    for (int i = 0; i < l->pointers.len && !found; i++)
+        found = l->pointers.data[i].printed && strstr(text, l->pointers.data[i].name);
+    return found;
+}
+
+const char *vector_keep(struct vector_tile *t, int level, const char *type, char letter,
+                        const char *value) {
+    struct vector_level *l = &t->levels[level];
+    const char *old = find_let(t, level, value);
+    if (t->failed || level == t->num_levels - 1 || uses_body(l, value))
+        return vector_let(t, type, letter, value);
+    if (old)
+        return old;
+    struct vector_let let = {value, vector_name(t, letter)};
+    declare(t->em, &l->late, l->depth, type, let);
     vec_push(&t->em->arena, &l->decls, let);
     return let.name;
 }
