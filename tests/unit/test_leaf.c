@@ -107,6 +107,15 @@ END_TEST
 
 /* ---- programs in tiles ---- */
 
+/* Below the filter of the last two rows. */
+#define REST                                                                                   \
+    "    child:\n"                                                                             \
+    "      schedule: \"[{ S0[m, n] -> [(n - (n) mod 20)] }]\"\n"                               \
+    "      child:\n"                                                                           \
+    "        mark: \"vector tile lanes\"\n"                                                    \
+    "        child:\n"                                                                         \
+    "          schedule: \"[{ S0[m, n] -> [(m)] }, { S0[m, n] -> [(n)] }]\"\n"
+
 /* Ten rows by fours and the rest, forty columns by twenties. */
 #define PRODUCT                                                                                \
     "loops \"mm\" file \"mm.onnx\"\n"                                                          \
@@ -128,13 +137,7 @@ END_TEST
     "          mark: \"vector tile lanes order 1 0\"\n"                                        \
     "          child:\n"                                                                       \
     "            schedule: \"[{ S0[m, n] -> [(m)] }, { S0[m, n] -> [(n)] }]\"\n"               \
-    "  - filter: \"{ S0[m, n] : m >= 8 }\"\n"                                                  \
-    "    child:\n"                                                                             \
-    "      schedule: \"[{ S0[m, n] -> [(n - (n) mod 20)] }]\"\n"                               \
-    "      child:\n"                                                                           \
-    "        mark: \"vector tile lanes\"\n"                                                    \
-    "        child:\n"                                                                         \
-    "          schedule: \"[{ S0[m, n] -> [(m)] }, { S0[m, n] -> [(n)] }]\"\n"
+    "  - filter: \"{ S0[m, n] : m >= 8 }\"\n" REST
 
 /* Rows of sums, of which one tile has five; memory goes on from row to row of the second. */
 #define SUMS                                                                                   \
@@ -268,6 +271,8 @@ static const struct {
     {"blocks of another size than the rest", PRODUCT, "(n) mod 20", "(n) mod 16", NO_BOXES, 1,
      NULL},
     {"every second column", PRODUCT, "(n - (n) mod 20)", "((n) mod 2)", NO_BOXES, 1, NULL},
+    {"a mark above blocks of two statements", ROWS, "    sequence:\n",
+     "    mark: \"vector tile lanes\"\n    child:\n    sequence:\n", NULL, 2, NULL},
     {"two statements below one mark", SUMS, "  sequence:\n  - filter: \"{ S0[i] }\"\n",
      "  mark: \"vector tile lanes\"\n  child:\n  sequence:\n  - filter: \"{ S0[i] }\"\n", NULL,
      2, NULL},
@@ -316,6 +321,173 @@ START_TEST(marks_do_no_harm) {
 }
 END_TEST
 
+/* ---- mutants ---- */
+
+/* A product of a packed constant: panels of sixteen columns, the last of which is half empty.
+ */
+#define PACKED                                                                                 \
+    "loops \"packed\" file \"packed.onnx\"\n"                                                  \
+    "input a0: f32[2,2]\n"                                                                     \
+    "const a1: f32[3,2] layout [0/2, 1, 0%2] = {1, 2, 3, 4, 5, 0, 6, 0}\n"                     \
+    "temp a2: f32[2,3] layout [0, 1 pad 4]\n"                                                  \
+    "output a3: f32[2,3]\n"                                                                    \
+    "S0[m,n: 2,3]: a2[m,n] = reduce(add, [k: 2], a0[m,k] * a1[n,k]) @ \"mm\"\n"                \
+    "S1[m,n: 2,3]: a3[m,n] = a2[m,n] * 2.0 @ \"twice\"\n"                                      \
+    "schedule 0\n"                                                                             \
+    "domain: \"{ S0[m, n] : 0 <= m <= 1 and 0 <= n <= 2; S1[m, n] : 0 <= m <= 1 and 0 <= n "   \
+    "<= 2 }\"\n"                                                                               \
+    "child:\n"                                                                                 \
+    "  sequence:\n"                                                                            \
+    "  - filter: \"{ S0[m, n] }\"\n"                                                           \
+    "  - filter: \"{ S1[m, n] }\"\n"
+
+/* In a seq: sums of columns, by blocks of three columns that the sums share with what they are
+ * of. */
+#define STEPS                                                                                  \
+    "loops \"steps\" file \"steps.onnx\"\n"                                                    \
+    "input a0: f32[3,8]\n"                                                                     \
+    "temp a1: f32[4,9]\n"                                                                      \
+    "temp a2: f32[3,8,9] layout [1, 2%3]\n"                                                    \
+    "output a3: f32[9]\n"                                                                      \
+    "S0[i: 9]: a1[0,i] = 0.0 @ \"start\"\n"                                                    \
+    "seq t: 3 {\n"                                                                             \
+    "    S1[i,j: 8,9]: a2[t,i,j] = a1[t,j] + a0[t,i] @ \"sum\"\n"                              \
+    "    S2[j: 9]: a1[t + 1,j] = reduce(add, [k: 8], a2[t,k,j]) @ \"step\"\n"                  \
+    "}\n"                                                                                      \
+    "S3[i: 9]: a3[i] = a1[3,i] @ \"end\"\n"                                                    \
+    "schedule 0\n"                                                                             \
+    "domain: \"{ S0[i] : 0 <= i <= 8 }\"\n"                                                    \
+    "schedule 1\n"                                                                             \
+    "domain: \"{ S1[t, i, j] : 0 <= t <= 2 and 0 <= i <= 7 and 0 <= j <= 8; S2[t, j] : 0 <= "  \
+    "t <= 2 and 0 <= j <= 8 }\"\n"                                                             \
+    "child:\n"                                                                                 \
+    "  schedule: \"[{ S1[t, i, j] -> [(j - (j) mod 3)]; S2[t, j] -> [(j - (j) mod 3)] }]\"\n"  \
+    "  child:\n"                                                                               \
+    "    sequence:\n"                                                                          \
+    "    - filter: \"{ S1[t, i, j] }\"\n"                                                      \
+    "      child:\n"                                                                           \
+    "        mark: \"vector tile lanes\"\n"                                                    \
+    "        child:\n"                                                                         \
+    "          schedule: \"[{ S1[t, i, j] -> [(i)] }, { S1[t, i, j] -> [(j)] }]\"\n"           \
+    "    - filter: \"{ S2[t, j] }\"\n"                                                         \
+    "      child:\n"                                                                           \
+    "        mark: \"vector tile lanes\"\n"                                                    \
+    "        child:\n"                                                                         \
+    "          schedule: \"[{ S2[t, j] -> [(j)] }]\"\n"                                        \
+    "schedule 2\n"                                                                             \
+    "domain: \"{ S3[i] : 0 <= i <= 8 }\"\n"
+
+/* The first `from` behind the first `after` becomes `to`; the message that names what is wrong.
+ */
+static const struct {
+    const char *name, *text, *after, *from, *to, *message;
+} mutants[] = {
+    {"nothing changed", PRODUCT, "", "", "", NULL},
+    {"tiles one row further than their piece", PRODUCT, "", "m <= 7", "m <= 8",
+     "mm.onnx:mm: error: S0: the schedule runs an instance twice"},
+    {"a piece one row short", PRODUCT, "", "m <= 7", "m <= 6",
+     "mm.onnx:mm: error: S0: the schedule leaves some instances out"},
+    {"pieces that overlap", PRODUCT, "", "m >= 8", "m >= 6",
+     "mm.onnx:mm: error: S0: the schedule runs an instance twice"},
+    {"rows of the rest left out", PRODUCT, "", "m >= 8", "m >= 9",
+     "mm.onnx:mm: error: S0: the schedule leaves some instances out"},
+    {"the rest left out", PRODUCT, "", "  - filter: \"{ S0[m, n] : m >= 8 }\"\n" REST, "",
+     "mm.onnx:mm: error: S0: the schedule leaves some instances out"},
+    {"the rest twice", PRODUCT, "", "  - filter: \"{ S0[m, n] : m >= 8 }\"\n",
+     "  - filter: \"{ S0[m, n] : m >= 8 }\"\n" REST "  - filter: \"{ S0[m, n] : m >= 8 }\"\n",
+     "mm.onnx:mm: error: S0: the schedule runs an instance twice"},
+    {"one row too many", PRODUCT, "", "m <= 9", "m <= 10",
+     "mm.onnx:mm: error: S0: the schedule runs instances that do not exist"},
+    {"one lane too many", PRODUCT, "", "n <= 39", "n <= 40",
+     "mm.onnx:mm: error: S0: the schedule runs instances that do not exist"},
+    {"the last lane left out", PRODUCT, "", "n <= 39", "n <= 38",
+     "mm.onnx:mm: error: S0: the schedule leaves some instances out"},
+    {"the last columns left out", PRODUCT, "", "m >= 8", "m >= 8 and n <= 31",
+     "mm.onnx:mm: error: S0: the schedule leaves some instances out"},
+    {"a filter of another statement", PRODUCT, "", "{ S0[m, n] : m >= 8 }",
+     "{ S1[m, n] : m >= 8 }", "mm.onnx:mm: error: S0: the schedule leaves some instances out"},
+    {"no band below the mark", SUMS, "",
+     "\n      child:\n        schedule: \"[{ S0[i] -> [(i)] }]\"", "",
+     "t.poly:7: error: region 0: isl cannot read this schedule"},
+    {"a band of other statements", SUMS, "", "\"[{ S0[i] -> [(i)] }]\"",
+     "\"[{ S1[i, j] -> [(i)] }]\"", "sums.onnx:sum: error: S0: the schedule leaves it out"},
+    {"room for a row less than a block", ROWS, "", "0%4", "0%3",
+     "rows.onnx:blur: error: S1: S0 may overwrite what it reads of a1 by writing a1 (at i=0, "
+     "j=0)"},
+    {"room for one row", ROWS, "", "[0%4, 1]", "[1]",
+     "rows.onnx:blur: error: S1: S0 may overwrite what it reads of a1"},
+    {"room for fewer columns", ROWS, "", "[0%4, 1]", "[0%4, 1%32]",
+     "rows.onnx:blur: error: S1: S0 may overwrite what it reads of a1"},
+    {"larger blocks of the producer", ROWS, "", "S0[i, j] -> [(i - (i) mod 4)]",
+     "S0[i, j] -> [(i - (i) mod 8)]",
+     "rows.onnx:blur: error: S1: S0 may overwrite what it reads of a1"},
+    {"larger blocks of the consumer", ROWS, "", "S1[i, j] -> [(i - (i) mod 4)]",
+     "S1[i, j] -> [(i - (i) mod 8)]",
+     "rows.onnx:blur: error: S1: does not run after S0, though it reads what that writes of a1 "
+     "(S0 at i=4, j=0; S1 at i=4, j=0)"},
+    {"the consumer a block early", ROWS, "", "S1[i, j] -> [(i - (i) mod 4)]",
+     "S1[i, j] -> [(-4 + i - (i) mod 4)]", "rows.onnx:blur: error: S1: does not run after S0"},
+    {"blocks that are not shared alike", ROWS, "", "S1[i, j] -> [(i - (i) mod 4)]",
+     "S1[i, j] -> [(i - (i + 2) mod 4)]", "rows.onnx:blur: error: S1: does not run after S0"},
+    {"a block of lanes for both", ROWS, "",
+     "\"[{ S0[i, j] -> [(i - (i) mod 4)]; S1[i, j] -> [(i - (i) mod 4)] }]\"",
+     "\"[{ S0[i, j] -> [(i - (i) mod 4)]; S1[i, j] -> [(i - (i) mod 4)] }, { S0[i, j] -> [(j - "
+     "(j) mod 8)]; S1[i, j] -> [(j - (j) mod 8)] }]\"",
+     "rows.onnx:blur: error: S1: does not run after S0, though it reads what that writes of a1 "
+     "(S0 at i=0, j=8; S1 at i=0, j=7)"},
+    {"the consumer before as well", ROWS, "sequence", "- filter: \"{ S0[i, j] }\"\n",
+     "- filter: \"{ S1[i, j] }\"\n    - filter: \"{ S0[i, j] }\"\n",
+     "rows.onnx:blur: error: S1: the schedule runs an instance twice"},
+    {"blocks in a seq", STEPS, "", "", "", NULL},
+    {"lanes of another dimension in a seq", STEPS, "", "S1[t, i, j] -> [(j - (j) mod 3)]",
+     "S1[t, i, j] -> [(i - (i) mod 3)]", "steps.onnx:step: error: S2: does not run after S1"},
+    {"the sums of a block earlier in a seq", STEPS, "", "S1[t, i, j] -> [(j - (j) mod 3)]",
+     "S1[t, i, j] -> [(1 + j - (j) mod 3)]",
+     "steps.onnx:step: error: S2: does not run after S1"},
+    {"room for fewer lanes in a seq", STEPS, "", "2%3", "2%2",
+     "steps.onnx:step: error: S2: S1 may overwrite what it reads of a2"},
+    {"the steps of a seq left out", STEPS, "", "0 <= t <= 2 and 0 <= i",
+     "1 <= t <= 2 and 0 <= i",
+     "steps.onnx:sum: error: S1: the schedule leaves some instances out"},
+    {"a temporary padded to less than its size", PACKED, "", "pad 4", "pad 2",
+     "t.poly:4: error: padded size 2 is less than the 3 that are needed"},
+    {"a constant that is packed without its padding", PACKED, "", "5, 0, 6, 0}", "5, 6}",
+     "t.poly:3: error: expected 8 elements, found 6"},
+    {"a constant in smaller panels", PACKED, "", "[0/2, 1, 0%2]", "[0/1, 1, 0%1]",
+     "t.poly:3: error: expected 6 elements, found 8"},
+    {"panels that lose a dimension", PACKED, "", "[0/2, 1, 0%2]", "[0/2, 0%2]",
+     "t.poly:3: error: expected 4 elements, found 8"},
+    {"panels that do not meet", PACKED, "", "[0/2, 1, 0%2]", "[0/4, 1, 0%2]",
+     "t.poly:3: error: expected 4 elements, found 8"},
+    {"a temporary whose rows share cells", PACKED, "", "[0, 1 pad 4]", "[1 pad 4]",
+     "packed.onnx:twice: error: S1: S0 may overwrite what it reads of a2 by writing a2 (at "
+     "m=0, n=0)"},
+    {"a layout of a dimension too many", PACKED, "", "[0, 1 pad 4]", "[0, 2]",
+     "t.poly:4: error: layout of a dimension that a2 does not have"},
+};
+
+START_TEST(mutant_is_refused) {
+    struct bench b;
+    struct loops *l;
+    const char *name = mutants[_i].name;
+    bench_start(&b);
+    const char *text =
+        replace(&b, mutants[_i].text, mutants[_i].after, mutants[_i].from, mutants[_i].to);
+    struct poly *p = read_poly(&b, text, &l);
+    bool accepted = p && poly_certify(p);
+    const char *message = mutants[_i].message;
+    ck_assert_msg(accepted == (message == NULL), "%s: %s%s", name, accepted ? "accepted" : "",
+                  str_cstr(&b.messages));
+    ck_assert_msg(!message || strstr(str_cstr(&b.messages), message) != NULL, "%s: %s", name,
+                  str_cstr(&b.messages));
+    ck_assert_int_eq(b.diag.errors > 0, message != NULL);
+    poly_free(p);
+    if (l)
+        loops_free(l);
+    bench_end(&b);
+}
+END_TEST
+
 #define LENGTH(table) (int)(sizeof(table) / sizeof *(table))
 
 int main(void) {
@@ -325,6 +497,7 @@ int main(void) {
     tcase_add_test(t, marks_read_back);
     tcase_add_loop_test(t, other_marks_are_none, 0, LENGTH(no_marks));
     tcase_add_loop_test(t, marks_do_no_harm, 0, LENGTH(marked));
+    tcase_add_loop_test(t, mutant_is_refused, 0, LENGTH(mutants));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
