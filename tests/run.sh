@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds nncc three ways and runs every test.
 #
-#   tests/run.sh [--fuzz SECONDS] [LABEL...]     labels: unit golden prims node model random fuzz lint (default: all)
+#   tests/run.sh [--fuzz SECONDS] [LABEL...]     labels: unit golden prims node model random bench fuzz lint (default: all)
 #
 # Debian packages are installed as root or through sudo, Python packages into build/venv. What cannot be installed makes
 # tests skip, which is said. --fuzz sets how long each of the four fuzz targets runs (default 20).
@@ -13,12 +13,12 @@ labels=()
 while [ $# -gt 0 ]; do
     case $1 in
     --fuzz) fuzz_seconds=$2 && shift ;;
-    unit | golden | prims | node | model | random | fuzz | lint) labels+=("$1") ;;
-    *) echo "usage: tests/run.sh [--fuzz SECONDS] [unit|golden|prims|node|model|random|fuzz|lint]..." && exit 2 ;;
+    unit | golden | prims | node | model | random | bench | fuzz | lint) labels+=("$1") ;;
+    *) echo "usage: tests/run.sh [--fuzz SECONDS] [unit|golden|prims|node|model|random|bench|fuzz|lint]..." && exit 2 ;;
     esac
     shift
 done
-[ ${#labels[@]} -gt 0 ] || labels=(unit golden prims node model random fuzz lint)
+[ ${#labels[@]} -gt 0 ] || labels=(unit golden prims node model random bench fuzz lint)
 
 needed=(gcc libc6-dev cmake ninja-build make pkg-config libprotobuf-c-dev protobuf-c-compiler libisl-dev libgmp-dev check python3 python3-venv)
 wanted=(g++ protobuf-compiler clang-19 libclang-rt-19-dev llvm-19 clang-format-14 binutils git
@@ -48,7 +48,7 @@ make_venv() {
     echo "installing $(grep -c == tests/requirements.txt) Python packages into build/venv"
     rm -rf build/venv
     { python3 -m venv build/venv && build/venv/bin/pip install -q -r tests/requirements.txt; } >build/pip.log 2>&1 ||
-        { echo "cannot make the virtual environment (build/pip.log): node, model, random and corpus tests are skipped" && return 1; }
+        { echo "cannot make the virtual environment (build/pip.log): node, model, random, bench and corpus tests are skipped" && return 1; }
     cp tests/requirements.txt build/venv/requirements.txt
 }
 
@@ -88,7 +88,7 @@ options=(-DNNCC_PYTHON="$python" -DNNCC_CASES="$PWD/build/node-cases")
 build release "${options[@]}"
 build debug "${options[@]}" -DNNCC_TWIN="$PWD/build/nncc"
 check debug build-debug unit golden prims node model random
-check release build lint
+check release build bench lint
 if [[ " ${labels[*]} " == *" fuzz "* ]]; then
     if command -v clang-19 >/dev/null; then
         build fuzz "${options[@]}" -DNNCC_FUZZ_SECONDS="$fuzz_seconds"
