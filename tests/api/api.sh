@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds api.c and api.cpp against two generated models and runs them: api.sh NNCC WORK
+# Builds api.c, api.cpp and the program of docs/profiling.md against two generated models and runs them: api.sh NNCC WORK
 set -euo pipefail
 nncc=$(realpath "$1") work=$2
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,6 +24,16 @@ sanitize="-fsanitize=address,undefined -fno-sanitize-recover=all"
         echo "0 passed, 0 failed, 1 skipped"
     fi
 }
+# The program of docs/profiling.md prints a line for each nest of the C.
+sed -n '/^```c$/,/^```$/p' "$here/../../docs/profiling.md" | grep -v '^```' >profiling.c
+# shellcheck disable=SC2086
+gcc -std=c11 -D_POSIX_C_SOURCE=200809L $strict $sanitize -I. profiling.c digits.o -lm -o profiling
+./profiling >profiling.txt
+if [ "$(grep -c ' us  .*: S[0-9]' profiling.txt)" = "$(grep -c '^static NNCC_NOINLINE void' digits.c)" ]; then
+    echo "1 passed, 0 failed, 0 skipped"
+else
+    echo "FAIL api: the program of docs/profiling.md printed" && cat profiling.txt && echo "0 passed, 1 failed, 0 skipped" && exit 1
+fi
 # Both models in one C file, as some firmware builds have it.
 printf '#include "digits.c"\n#include "moons.c"\n' >both.c
 # shellcheck disable=SC2086
