@@ -5,14 +5,17 @@
  * array that lives inside one iteration needs room for one iteration only: its layout drops the
  * dimensions of the shared loops.
  *
- * When some of them reduce, the last shared loop goes by blocks of SHARED_BLOCK iterations,
- * whose reductions run side by side; an array inside has room for one block.
+ * When some of them reduce, the last shared loop goes by blocks of up to SHARED_BLOCK
+ * iterations, whose reductions run side by side; an array inside has room for one block.
  *
  * A contraction reads its operands again and again, which blocks of its own loops keep close:
  * it shares no loops. Nor is a loop shared along which memory is walked. */
 #include "polyhedral/poly.h"
 
-enum { SHARED_BLOCK = 4 }; // chains of additions hide each other's latency
+enum {
+    SHARED_BLOCK = 4,      // chains of additions hide each other's latency
+    SHARED_ELEMENTS = 512 // of a block, on targets with vectors
+};
 
 /* ---- what a statement does ---- */
 
@@ -273,6 +276,37 @@ static void contract(struct open *o, int array) {
     a->layout_rank = n;
 }
 
+/* The most elements that a member goes through in one iteration of the band. */
+static double elements_inside(const struct open *o) {
+    double most = 1;
+    for (int k = 0; k < o->stmts.len; k++) {
+        const struct poly_stmt *s = o->poly->stmts.data[o->stmts.data[k]];
+        const struct expr *reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
+        double elements = 1;
+        int64_t extent;
+        for (int d = s->num_repeats; d < s->num_dims; d++)
+            elements *= extent_of(s, d) > 0 ? (double)extent_of(s, d) : 1;
+        for (int b = 0; b < o->band; b++)
+            elements /= extent_of(s, o->dim.data[k][b]) > 0
+                            ? (double)extent_of(s, o->dim.data[k][b])
+                            : 1;
+        for (int i = 0; reduce && i < reduce->num_iters; i++)
+            elements *= expr_as_int(reduce->iters[i].extent, &extent) ? (double)extent : 1;
+        most = elements > most ? elements : most;
+    }
+    return most;
+}
+
+/* How many iterations go side by side. Lanes along the reduction hide latency by themselves,
+ * and long rows are better read one after the other. */
+static int64_t shared_block(const struct open *o) {
+    const struct target *t = o->poly->target;
+    if (!t || t->vector_bytes == 0 || o->poly->strict)
+        return SHARED_BLOCK;
+    double rows = SHARED_ELEMENTS / elements_inside(o);
+    return rows < 1 ? 1 : rows > SHARED_BLOCK ? SHARED_BLOCK : (int64_t)rows;
+}
+
 /* Blocks of the last loop, if some member reduces. */
 static void cut_loop(struct open *o) {
     bool reduces = false;
@@ -282,7 +316,8 @@ static void cut_loop(struct open *o) {
         reduces |= expr_find(s->stmt->rhs, EXPR_REDUCE) != NULL;
         extent = extent_of(s, o->dim.data[k][o->band - 1]);
     }
-    o->num_pieces = reduces && extent > 1 ? block_cut(0, extent, SHARED_BLOCK, o->pieces) : 0;
+    int64_t block = reduces && extent > 1 ? shared_block(o) : 1;
+    o->num_pieces = block > 1 ? block_cut(0, extent, block, o->pieces) : 0;
 }
 
 static void end(struct open *o, struct poly_nest *out) {
