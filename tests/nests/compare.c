@@ -7,6 +7,8 @@
 
 /* ---- one run ---- */
 
+static const double NEAR = 2e-5; // of the largest of an output's elements
+
 struct storage {
     struct arena arena;
     void **data; // [buffers]
@@ -72,16 +74,43 @@ static int64_t first_difference(enum dtype t, const void *x, const void *y, int6
     return k;
 }
 
-static bool same_results(const struct ast *a, void *const *left, void *const *right,
-                         struct str *why) {
+static bool is_near(double x, double y, double allowed) {
+    return x == y || fabs(x - y) <= allowed || (isnan(x) && isnan(y));
+}
+
+/* The first of n floats that is off by more than sums in another order are; n: none is. */
+static int64_t first_far(enum dtype t, const void *x, const void *y, int64_t n) {
+    double largest = 0;
+    int64_t k = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double v = fabs(dtype_load(t, x, i).f);
+        largest = isfinite(v) && v > largest ? v : largest;
+    }
+    while (k < n &&
+           is_near(dtype_load(t, x, k).f, dtype_load(t, y, k).f, NEAR * largest + 1e-30))
+        k++;
+    return k;
+}
+
+/* Two asts of a program. */
+struct pair {
+    const struct ast *x, *y;
+    bool near;
+    struct str *why;
+};
+
+static bool same_results(const struct pair *p, void *const *left, void *const *right) {
+    const struct ast *a = p->x;
     for (int k = 0; k < a->buffers.len; k++) {
         const struct buffer *b = &a->buffers.data[k];
         if (b->kind != BUFFER_OUTPUT)
             continue;
-        int64_t at = first_difference(b->dtype, left[k], right[k], b->max_elements);
+        int64_t at = p->near && dtype_is_float(b->dtype)
+                         ? first_far(b->dtype, left[k], right[k], b->max_elements)
+                         : first_difference(b->dtype, left[k], right[k], b->max_elements);
         if (at == b->max_elements)
             continue;
-        str_addf(why, "%s differs, first at element %lld of %lld",
+        str_addf(p->why, "%s differs, first at element %lld of %lld",
                  b->onnx_name ? b->onnx_name : b->name, (long long)at,
                  (long long)b->max_elements);
         return false;
@@ -90,31 +119,32 @@ static bool same_results(const struct ast *a, void *const *left, void *const *ri
 }
 
 /* With these symbols; elements beyond them are left as they are, so both start alike. */
-static bool compare_at(const struct ast *x, const struct ast *y, const int64_t *symbols,
-                       enum inputs kind, struct str *why, int *code) {
+static bool compare_at(const struct pair *p, const int64_t *symbols, enum inputs kind,
+                       int *code) {
     struct storage left, right;
-    start(&left, x, kind, 0x55);
-    start(&right, y, kind, 0xFF);
-    for (int k = 0; k < x->buffers.len && x->symbols.len; k++) {
-        const struct buffer *b = &x->buffers.data[k];
+    start(&left, p->x, kind, 0x55);
+    start(&right, p->y, kind, 0xFF);
+    for (int k = 0; k < p->x->buffers.len && p->x->symbols.len; k++) {
+        const struct buffer *b = &p->x->buffers.data[k];
         int64_t bytes;
         if (b->kind == BUFFER_OUTPUT && dtype_bytes(b->dtype, b->max_elements, &bytes))
             memset(left.data[k], 0xFF, (size_t)bytes);
     }
-    *code = interp_run(x, left.data, symbols);
-    int other = interp_run(y, right.data, symbols);
+    *code = interp_run(p->x, left.data, symbols);
+    int other = interp_run(p->y, right.data, symbols);
     bool same = other == *code;
     if (!same)
-        str_addf(why, "one run ends with %d, the other with %d", *code, other);
+        str_addf(p->why, "one run ends with %d, the other with %d", *code, other);
     else if (*code == 0)
-        same = same_results(x, left.data, right.data, why);
+        same = same_results(p, left.data, right.data);
     arena_free(&left.arena);
     arena_free(&right.arena);
     return same;
 }
 
-bool compare_asts(const struct ast *x, const struct ast *y, bool infinite, struct str *why,
-                  int *code) {
+bool compare_asts(const struct ast *x, const struct ast *y, enum compare_how how,
+                  struct str *why, int *code) {
+    struct pair p = {x, y, how == COMPARE_NEAR, why};
     struct arena arena = {0};
     int64_t *largest = arena_array(&arena, int64_t, x->symbols.len);
     int64_t *ones = arena_array(&arena, int64_t, x->symbols.len);
@@ -123,13 +153,13 @@ bool compare_asts(const struct ast *x, const struct ast *y, bool infinite, struc
         largest[k] = x->symbols.data[k].max;
         ones[k] = 1;
     }
-    bool same = compare_at(x, y, largest, INPUTS_ANY, why, code);
+    bool same = compare_at(&p, largest, INPUTS_ANY, code);
     if (same && *code) // an index was outside
-        same = compare_at(x, y, largest, INPUTS_ZERO, why, code);
+        same = compare_at(&p, largest, INPUTS_ZERO, code);
     if (same && x->symbols.len)
-        same = compare_at(x, y, ones, INPUTS_ANY, why, &other);
-    if (same && infinite)
-        same = compare_at(x, y, largest, INPUTS_INFINITE, why, &other);
+        same = compare_at(&p, ones, INPUTS_ANY, &other);
+    if (same && how == COMPARE_INFINITE)
+        same = compare_at(&p, largest, INPUTS_INFINITE, &other);
     arena_free(&arena);
     return same;
 }
@@ -177,10 +207,12 @@ bool compare_ways(struct compile *c, struct loops *l, bool strict, struct compar
         return refused(c, why, "invalid loops");
     naive = ast_from_loops(c, l);
     struct poly *p = poly_import(l, c->diag);
-    bool same = false;
+    bool same = false, vectors = c->target->vector_bytes > 0;
+    poly_target(p, c->target);
     if (!poly_bounds(p) || !poly_depend(p)) {
         refused(c, why, "not proven");
     } else {
+        poly_layout(p, strict);
         poly_schedule(p, strict, true);
         if (!poly_certify(p))
             refused(c, why, "no legal schedule");
@@ -188,7 +220,8 @@ bool compare_ways(struct compile *c, struct loops *l, bool strict, struct compar
             mine = make_ast(c, p, strict, why);
     }
     if (mine) {
-        same = compare_asts(naive, mine, strict, why, &out->code);
+        enum compare_how how = vectors ? COMPARE_NEAR : COMPARE_FINITE;
+        same = compare_asts(naive, mine, strict ? COMPARE_INFINITE : how, why, &out->code);
         out->nests = count_nests(mine);
         out->tiles = compare_tiles(&mine->body);
         ast_free(mine);

@@ -1,12 +1,13 @@
 /* Every nest of the final asts of whole models, as a small program (small.h), run both ways.
  *
- *     nests [--all | --seconds=N] [--keep=DIR] [--show] [FILE...]
+ *     nests [--all | --seconds=N] [--mcpu=CPU] [--keep=DIR] [--show] [FILE...]
  *
  * FILE: models, or loops dumps (FILE.loops, with constants.bin beside it). Without: the models
  * of the project, then those of $NNCC_MODELS (../shared/models when there is one), small files
  * first, until N seconds (60) have gone by; --all takes the time that it needs. Equal programs
- * run once. --keep: programs that fail are written to DIR/<hash>/nest.loops, a dump that
- * `nncc --start=fuse` takes. --show: prints each program.
+ * run once. --mcpu: tiles and layouts for that processor (the interpreter needs none). --keep:
+ * programs that fail are written to DIR/<hash>/nest.loops, a dump that `nncc --start=fuse`
+ * takes. --show: prints each program.
  *
  * The programs of a model run in a process of their own, so that one that ends in a bug is a
  * failure like any other: the next process goes on behind it. */
@@ -31,6 +32,7 @@ enum { MOST_STEPS = 50000000 }; // of a program that is run
 struct options {
     double seconds; // 0: no end
     const char *keep;
+    const struct target *target;
     bool show;
 };
 
@@ -78,7 +80,7 @@ struct verdict {
 };
 
 /* Builds and compares; in the process of the program. */
-static struct verdict judge(const struct job *job, bool strict) {
+static struct verdict judge(const struct tally *t, const struct job *job, bool strict) {
     struct verdict v = {false, {0}, ""};
     struct str messages = {0}, why = {0};
     struct diag diag = {.sink = &messages};
@@ -88,7 +90,7 @@ static struct verdict judge(const struct job *job, bool strict) {
                         .names = &names,
                         .opt_level = 2,
                         .strict = strict,
-                        .target = target_find("scalar")};
+                        .target = t->opt->target};
     struct loops *l = small_build(&job->nest, job->corner, &names, NULL);
     v.same = compare_ways(&c, l, strict, &v.figures, &why);
     snprintf(v.why, sizeof v.why, "%s", str_cstr(&why));
@@ -148,7 +150,7 @@ static _Noreturn void judge_all(const struct tally *t, const struct jobs *jobs, 
     for (int k = 2 * first; k < 2 * jobs->list.len; k++) {
         if (k % 2 == 0 && out_of_time(t))
             _exit(EXIT_SUCCESS);
-        struct verdict v = judge(&jobs->list.data[k / 2], k % 2);
+        struct verdict v = judge(t, &jobs->list.data[k / 2], k % 2);
         if (write(out, &v, sizeof v) != (ssize_t)sizeof v)
             _exit(EXIT_FAILURE);
     }
@@ -319,7 +321,7 @@ static void run_file(struct tally *t, const char *path) {
     struct str messages = {0};
     struct diag diag = {.sink = &messages};
     struct compile c = {
-        .diag = &diag, .names = &names, .opt_level = 2, .target = target_find("scalar")};
+        .diag = &diag, .names = &names, .opt_level = 2, .target = t->opt->target};
     size_t len = strlen(path);
     bool dump = len > 6 && strcmp(path + len - 6, ".loops") == 0;
     bool taken = dump ? run_dump(t, &c, path) : run_onnx(t, &c, path);
@@ -393,21 +395,24 @@ static bool read_option(struct options *opt, const char *arg) {
         opt->seconds = strtod(arg + 10, NULL);
     else if (strncmp(arg, "--keep=", 7) == 0)
         opt->keep = arg + 7;
+    else if (strncmp(arg, "--mcpu=", 7) == 0)
+        opt->target = target_find(arg + 7);
     else if (strcmp(arg, "--show") == 0)
         opt->show = true;
     else
         return false;
-    return true;
+    return opt->target != NULL;
 }
 
 int main(int argc, char **argv) {
-    struct options opt = {.seconds = 60};
+    struct options opt = {.seconds = 60, .target = target_find("scalar")};
     struct tally t = {.opt = &opt, .start = seconds()};
     int k = 1;
     while (k < argc && read_option(&opt, argv[k]))
         k++;
     if (k < argc && argv[k][0] == '-') {
-        fprintf(stderr, "usage: nests [--all | --seconds=N] [--keep=DIR] [--show] [FILE...]\n");
+        fprintf(stderr, "usage: nests [--all | --seconds=N] [--mcpu=CPU] [--keep=DIR] [--show] "
+                        "[FILE...]\n");
         return 2;
     }
     if (k == argc)

@@ -275,13 +275,14 @@ START_TEST(wrong_ast_is_found) {
     bench_start(&b);
     pool.arena = &b.arena;
     pair_start(&b, wrong[_i].text, false, &p);
-    ck_assert_msg(compare_asts(p.naive, p.mine, false, &why, &code), "%s", str_cstr(&why));
+    ck_assert_msg(compare_asts(p.naive, p.mine, COMPARE_FINITE, &why, &code), "%s",
+                  str_cstr(&why));
     ast_print(&text, p.mine, &pool);
     char *mutant = replaced(&b, str_cstr(&text), wrong[_i].from, wrong[_i].to);
     struct ast *bad = ast_read("t.ast", mutant, strlen(mutant), &b.names, &pool, &b.diag);
     ck_assert_msg(bad && ast_check(bad, &b.diag), "%s: %s", wrong[_i].name,
                   str_cstr(&b.messages));
-    ck_assert_msg(!compare_asts(p.naive, bad, false, &why, &code), "%s: not found",
+    ck_assert_msg(!compare_asts(p.naive, bad, COMPARE_FINITE, &why, &code), "%s: not found",
                   wrong[_i].name);
     ck_assert_ptr_nonnull(strstr(str_cstr(&why), "differs, first at element "));
     ast_free(bad);
@@ -301,8 +302,10 @@ START_TEST(infinite_weights_are_found) {
     for (int strict = 0; strict < 2; strict++) {
         struct pair p;
         pair_start(&b, CONV_TILED, strict, &p);
-        ck_assert_msg(compare_asts(p.naive, p.mine, false, &why, &code), "%s", str_cstr(&why));
-        ck_assert(compare_asts(p.naive, p.mine, true, &why, &code) == (strict == 1));
+        ck_assert_msg(compare_asts(p.naive, p.mine, COMPARE_FINITE, &why, &code), "%s",
+                      str_cstr(&why));
+        ck_assert(compare_asts(p.naive, p.mine, COMPARE_INFINITE, &why, &code) ==
+                  (strict == 1));
         pair_end(&p);
     }
     str_free(&why);
@@ -364,8 +367,8 @@ START_TEST(mark_is_not_believed) {
     int code;
     bench_start(&b);
     pair_start(&b, arena_printf(&b.arena, "%s%s", PRODUCT, marks[_i].schedule), true, &p);
-    ck_assert_msg(compare_asts(p.naive, p.mine, true, &why, &code) && code == 0, "%s: %s",
-                  marks[_i].name, str_cstr(&why));
+    ck_assert_msg(compare_asts(p.naive, p.mine, COMPARE_INFINITE, &why, &code) && code == 0,
+                  "%s: %s", marks[_i].name, str_cstr(&why));
     ck_assert_msg(compare_tiles(&p.mine->body) == marks[_i].tiles, "%s: %d tiles",
                   marks[_i].name, compare_tiles(&p.mine->body));
     pair_end(&p);
