@@ -17,7 +17,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_TENSORS = 512, MAX_SYMBOLS = 64, ALIGN = 64, MAX_SAMPLES = 100000 };
+enum { MAX_TENSORS = 512, MAX_SYMBOLS = 64, ALIGN = 64 };
+enum { MAX_SAMPLES = 100000, LEAST_SAMPLES = 3, LEAST_REGION_SAMPLES = 11 };
 
 static double now(void) {
     struct timespec t;
@@ -74,7 +75,7 @@ static size_t sample(struct bench *b, double seconds, long runs) {
         for (long k = 0; k < runs; k++)
             run(b);
         b->samples[n++] = (now() - start) / (double)runs;
-    } while (n < MAX_SAMPLES && (n < 3 || now() < end));
+    } while (n < MAX_SAMPLES && (n < LEAST_SAMPLES || now() < end));
     return n;
 }
 
@@ -99,7 +100,8 @@ static void profile(void *user, int32_t region, int32_t enter) {
 }
 
 static void time_regions(struct bench *b, double seconds) {
-    size_t regions = b->model->num_regions, n = 0, most = 1 + MAX_SAMPLES / (regions + 1);
+    size_t regions = b->model->num_regions, n = 0,
+           most = LEAST_REGION_SAMPLES + MAX_SAMPLES / (regions + 1);
     double *all = take(regions * most * sizeof *all, ALIGN), end = now() + seconds;
     nncc_hooks hooks = {b, NULL, profile};
     b->call.hooks = &hooks;
@@ -109,7 +111,7 @@ static void time_regions(struct bench *b, double seconds) {
         for (size_t k = 0; k < regions; k++)
             all[k * most + n] = b->sum[k];
         n++;
-    } while (n < most && (n < 3 || now() < end));
+    } while (n < most && (n < LEAST_REGION_SAMPLES || now() < end));
     b->call.hooks = NULL;
     for (size_t k = 0; k < regions; k++)
         printf("%.9g ", median(all + k * most, n));

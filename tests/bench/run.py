@@ -208,11 +208,6 @@ def print_row(f):
                      "%.2f" % f["ratio"] if f["ratio"] else "-", "%.1f" % f["cc_s"], f["arena_bytes"], f["code_bytes"]), flush=True)
 
 
-def judged(regions):
-    """Those that are long enough and have a prediction for all of their statements."""
-    return [r for r in regions if r["seconds"] >= LONG_REGION and r["predicted_s"] and r["whole"]]
-
-
 def print_regions(f):
     for k, r in enumerate(f["regions"]):
         ratio = r["seconds"] / r["predicted_s"] if r["predicted_s"] else None
@@ -221,15 +216,18 @@ def print_regions(f):
     print("         %10s ms in regions, %s ms without hooks" % (ms(sum(r["seconds"] for r in f["regions"])), ms(f["median_s"])))
 
 
-def print_accuracy(results):
-    """How many of the long regions were predicted well."""
-    regions = [r for f in results for r in f["regions"]]
-    long = [r for r in regions if r["seconds"] >= LONG_REGION]
-    told = judged(regions)
+def accuracy(results):
+    """How many regions are long, have a prediction for all of their statements, and a good one."""
+    long = [r for f in results for r in f["regions"] if r["seconds"] >= LONG_REGION]
+    told = [r for r in long if r["predicted_s"] and r["whole"]]
     near = [r for r in told if 1 / NEAR <= r["seconds"] / r["predicted_s"] <= NEAR]
-    if long:
+    return {"long": len(long), "predicted": len(told), "near": len(near)}
+
+
+def print_accuracy(n):
+    if n["long"]:
         print("%d of %d regions of 50 us and more are predicted within %.1f x (%.0f %%); %d of them have no prediction"
-              % (len(near), len(long), NEAR, 100.0 * len(near) / len(long), len(long) - len(told)))
+              % (n["near"], n["long"], NEAR, 100.0 * n["near"] / n["long"], n["long"] - n["predicted"]))
     else:
         print("no region takes 50 us")
 
@@ -251,7 +249,8 @@ def write_json(path, machine, settings, results):
     with open(path, "w") as f:
         json.dump({"nncc": nncc, "flags": settings.flags, "cc": settings.cc, "cc_version": version, "rounds": settings.rounds,
                    "seconds": settings.seconds, "onnxruntime": onnxruntime.__version__ if onnxruntime else None,
-                   "machine": machine.describe(), "cases": results}, f, indent=1)
+                   "machine": machine.describe(), "cases": results,
+                   "long_regions": accuracy(results) if settings.regions else None}, f, indent=1)
         f.write("\n")
 
 
@@ -309,7 +308,7 @@ def main():
         results, failed = run_all(found, machine, settings)
         machine.peak.end()
     if settings.regions:
-        print_accuracy(results)
+        print_accuracy(accuracy(results))
     if a.json:
         write_json(a.json, machine, settings, results)
     if a.plot and results:

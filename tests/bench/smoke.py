@@ -67,6 +67,8 @@ def check_results(c, results):
     c.that(list(by_name) == CASES, "all cases are there")
     for f in by_name.values():
         check_case(c, f, results["onnxruntime"])
+    c.that(results["long_regions"] == {"long": 0, "predicted": 0, "near": 0} or results["long_regions"]["near"] <= len(CASES),
+           "long regions are counted")
     gemm = by_name["gemm_24"]
     c.that(gemm["macs"] == 24 ** 3 and gemm["weight_bytes"] == 4 * 24 * 24, "MACs and weights of a product of matrices")
     vectors = any(isa.startswith("avx") for isa in results["machine"]["fma_gflops"])
