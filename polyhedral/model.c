@@ -15,6 +15,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 enum {
     MAX_VECTORS = 8,    // of a row
@@ -23,7 +24,10 @@ enum {
     STEP_CYCLES = 2,    // around the innermost loop of a reduction
     FOLD_CYCLES = 10,   // to add up the lanes of a vector
     COSTLY_OPS = 16,    // of a function such as exp
-    ALIASED = 3,        // loads that one from a line that was driven out is as long as
+    LINE = 64,          // bytes of a cache line
+    SHORT_RUN = 96,     // bytes that could have come while a run begins
+    MAX_DIMS = 16,
+    ALIASED = 3, // loads that one from a line that was driven out is as long as
 };
 
 /* A load, or the store, of the statement. */
@@ -320,7 +324,7 @@ static int lane_of(const struct model *m, const struct poly_tiling *t) {
 /* Rows whose elements lie a multiple of a page apart fall into the same few sets of the nearest
  * cache: when there are more than its ways, each load has to fetch its line again. */
 static bool is_aliased(const struct operand *o, const struct shape *x) {
-    enum { PAGE = 4096, LINE = 64, WAYS = 8 };
+    enum { PAGE = 4096, WAYS = 8 };
     double lines = 1;
     int64_t apart = PAGE;
     for (int k = 0; k < 2; k++) {
@@ -338,12 +342,13 @@ static bool is_aliased(const struct operand *o, const struct shape *x) {
 static double loads_of(const struct model *m, const struct operand *o, const struct shape *x) {
     int lane = lane_of(m, x->t);
     int64_t step = lane < 0 ? 0 : o->step[lane];
+    bool split = x->t->split >= 0; // rows that are walked along side by side
     if (o->packed && step != 0)
         step = 1;
     if (step == 0)
         return rows_of(o, x) * (is_aliased(o, x) ? ALIASED : 1);
     if (step == 1 || step == -1)
-        return rows_of(o, x) * (double)x->vectors;
+        return rows_of(o, x) * (double)x->vectors * (split && is_aliased(o, x) ? ALIASED : 1);
     return rows_of(o, x) * (double)(x->vectors * m->lanes) * 1.5;
 }
 
@@ -383,36 +388,95 @@ static bool moves_along(const struct operand *o, int d) {
     return d >= 0 && o->step[d] != 0;
 }
 
-/* Bytes of an operand that a tile reads. */
-static double bytes_of(const struct model *m, const struct operand *o, const struct shape *x) {
-    int lane = lane_of(m, x->t);
-    double elements = rows_of(o, x);
-    for (int d = m->dims; d < m->dims + m->iters; d++)
-        elements *= o->step[d] != 0 ? (double)m->extent[d] : 1;
-    if (lane >= 0 && lane < m->dims && o->step[lane] != 0)
-        elements *= (double)(x->vectors * m->lanes);
-    double bytes = elements * (double)o->size;
-    return bytes < o->bytes ? bytes : o->bytes;
+/* Memory that a tile touches of an operand. */
+struct extent {
+    double lines, run; // cache lines; bytes that follow each other
+};
+
+/* `count` elements `step` bytes apart of what is there: longer runs, or more of them. */
+static void widen(struct extent *e, int64_t step, double count) {
+    double bytes = (double)(step < 0 ? -step : step);
+    if (step == 0 || count <= 1)
+        return;
+    if (bytes <= e->run || bytes < LINE)
+        e->run += bytes * (count - 1);
+    else
+        e->lines *= count;
+}
+
+/* The dimensions along which a tile has several elements of the operand, in order of their
+ * steps. */
+static struct extent extent_in_tile(const struct model *m, const struct operand *o,
+                                    const struct shape *x) {
+    struct extent e = {1, (double)o->size};
+    const struct poly_tiling *t = x->t;
+    double counts[MAX_DIMS];
+    bool done[MAX_DIMS] = {false};
+    int all = m->dims + m->iters;
+    for (int d = 0; d < all && d < MAX_DIMS; d++) {
+        counts[d] = d >= m->dims ? (double)m->extent[d] : 1;
+        counts[d] = d == t->row[0] ? (double)x->rows[0] : counts[d];
+        counts[d] = d == t->row[1] ? (double)x->rows[1] : counts[d];
+        counts[d] = d == t->vec ? (double)(x->vectors * m->lanes) : counts[d];
+    }
+    for (int n = 0; n < all && n < MAX_DIMS; n++) {
+        int least = -1;
+        for (int d = 0; d < all && d < MAX_DIMS; d++)
+            if (!done[d] && (least < 0 || llabs(o->step[d]) < llabs(o->step[least])))
+                least = d;
+        int64_t step = o->packed && o->step[least] != 0 ? 1 : o->step[least];
+        if (step == UNKNOWN)
+            e.lines *= counts[least];
+        else
+            widen(&e, step * o->size, counts[least]);
+        done[least] = true;
+    }
+    e.lines *= ceil(e.run / LINE);
+    return e;
+}
+
+/* The part of a tile's elements that the tile before had not: windows overlap. */
+static double part_fresh(const struct model *m, const struct operand *o,
+                         const struct shape *x) {
+    const struct poly_tiling *t = x->t;
+    double part = 1;
+    for (int r = m->dims; r < m->dims + m->iters; r++)
+        for (int d = m->s->num_repeats; d < m->dims; d++) {
+            bool inside = d == t->vec || d == t->fold || d == t->row[0] || d == t->row[1];
+            int64_t step = o->step[r];
+            if (inside || step == 0 || step == UNKNOWN || o->step[d] == UNKNOWN ||
+                o->step[d] == 0 || o->step[d] % step != 0)
+                continue;
+            double fresh = (double)(o->step[d] / step) / (double)m->extent[r];
+            part *= fresh > 0 && fresh < 1 ? fresh : 1;
+        }
+    return part;
 }
 
 /* Cycles to bring what the next tile has not in common with the one before: the loop over lanes
  * is the outermost, and rows change from tile to tile, or the other way round. What fits the
- * nearest cache twice stays there. */
+ * nearest cache twice stays there. Short runs from far away come late: they are not foreseen.
+ */
 static double fetch_cycles(const struct model *m, const struct shape *x) {
     const struct poly_tiling *t = x->t;
-    double cycles = 0;
+    const double *bandwidth = m->target->bandwidth;
+    double cycles = 0, half = (double)m->target->cache[0] / 2;
     for (int k = 0; k < m->operands.len; k++) {
         const struct operand *o = &m->operands.data[k];
         bool by_row = moves_along(o, t->row[0]) || moves_along(o, t->row[1]);
         bool by_lane = moves_along(o, t->vec) || moves_along(o, t->fold);
         bool changes = t->vec_outer ? by_row : by_lane;
-        double bytes = bytes_of(m, o, x), half = (double)m->target->cache[0] / 2;
-        if (!o->inside || (!by_row && !by_lane) || o->bytes <= half)
+        if ((!by_row && !by_lane) || o->bytes <= half)
             continue;
-        if (changes)
-            cycles += bytes / o->source;
-        else if (bytes > half) // the same as for the tile before, but too much to stay near
+        struct extent e = extent_in_tile(m, o, x);
+        double bytes = e.lines * LINE;
+        if (changes) {
+            double fresh = part_fresh(m, o, x);
+            double late = o->source < bandwidth[0] ? 1 + SHORT_RUN / e.run : 1;
+            cycles += bytes * (fresh * late / o->source + (1 - fresh) / bandwidth[0]);
+        } else if (bytes > half) { // the same as before, but too much to stay near
             cycles += bytes / source_of(m->target, bytes);
+        }
     }
     return cycles;
 }
@@ -435,8 +499,8 @@ static double shape_cycles(const struct model *m, const struct shape *x) {
     }
     double cycles = TILE_CYCLES + around_cycles(m, x);
     if (m->reduce)
-        cycles += overlap(steps * step_cycles(m, x), fetch_cycles(m, x)) + outer * STEP_CYCLES;
-    return x->count * cycles;
+        cycles += steps * step_cycles(m, x) + outer * STEP_CYCLES;
+    return x->count * overlap(cycles, fetch_cycles(m, x));
 }
 
 /* Cycles to bring each operand once, from where it lies. */
