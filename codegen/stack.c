@@ -123,7 +123,7 @@ void emit_note_vectors(struct emit *em, int vectors, int functions, int64_t byte
     struct frame *f = &em->fn.frame;
     const struct target *t = em->opt->target;
     bool kept = functions == 0 && vectors + 2 <= t->registers;
-    int spilled = kept ? 0 : vectors + functions * PER_FUNCTION;
+    int spilled = kept ? 0 : vectors + vectors / 4 + functions * PER_FUNCTION;
     bytes += t->vector_bytes * (int64_t)(BESIDE + spilled);
     f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
 }

@@ -20,11 +20,12 @@
 #include "codegen/vector.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 enum {
     MOST_ACCUMULATORS = 128,
     MOST_STEPS = 16,    // of a loop that is written out …
-    MOST_WRITTEN = 192, // … and what all that are written out set in all
+    MOST_WRITTEN = 288, // … and what all that are written out set in all
     STRAIGHT = 16,      // vectors that need no loop
     CHAINS = 8,         // accumulators that hide the latency of an addition
 };
@@ -162,27 +163,87 @@ static void close_steps(struct vector_tile *t, const struct steps *s) {
         vector_close(t);
 }
 
-/* What earlier steps have loaded is loaded anew when registers would not hold it. */
-static void forget_loads(struct vector_tile *t, int accumulators) {
-    struct vector_level *l = &t->levels[t->num_levels - 1];
-    if (accumulators + l->lets.len > t->target->registers)
-        l->lets.len = 0;
+/* One step of one row. */
+struct turn {
+    int step, row;
+    int64_t at; // where what it reads lies
+};
+
+/* The load of the body that differs from lane to lane, row to row and step to step. */
+struct moving_load {
+    const struct vector_tile *tile;
+    const struct steps *steps;
+    const struct expr *found; // NULL: none
+};
+
+static bool mentions_one(const struct expr *e, const struct vector_fixed *fixed, int n) {
+    for (int i = 0; i < n; i++)
+        if (expr_mentions(e, fixed[i].name))
+            return true;
+    return false;
+}
+
+static void look_at_load(void *user, const struct expr *e) {
+    struct moving_load *m = user;
+    const struct vector_tile *t = m->tile;
+    if (e->kind == EXPR_LOAD && !m->found && expr_mentions(e, t->lane) &&
+        mentions_one(e, t->rows, t->num_rows) &&
+        mentions_one(e, m->steps->fixed, m->steps->num_fixed))
+        m->found = e;
+}
+
+static int compare_turns(const void *x, const void *y) {
+    const struct turn *p = x, *q = y;
+    return p->at != q->at       ? (p->at > q->at) - (p->at < q->at)
+           : p->step != q->step ? p->step - q->step
+                                : p->row - q->row;
+}
+
+/* Sorts the turns by what they read, so that turns that read the same follow each other; each
+ * row's steps must stay in their order. */
+static void sort_turns(struct vector_tile *t, const struct steps *s, struct turn *turns) {
+    struct moving_load m = {t, s, NULL};
+    const struct expr *base = NULL, *rest;
+    int count = s->count * t->points;
+    expr_walk(t->reduce->arg[0], look_at_load, &m);
+    for (int k = 0; m.found && k < count; k++) {
+        const struct expr *index = at_row(t, m.found->arg[0], turns[k].row);
+        index = at_number(t, index, s->fixed, s->num_fixed, turns[k].step);
+        if (!vector_constant(t, index, &turns[k].at, &rest) ||
+            (base && !expr_equal(base, rest)) ||
+            (k >= t->points && turns[k - t->points].at >= turns[k].at))
+            m.found = NULL;
+        base = rest;
+    }
+    if (m.found)
+        qsort(turns, (size_t)count, sizeof *turns, compare_turns);
+}
+
+/* All steps of all rows, step by step. */
+static struct turn *make_turns(struct vector_tile *t, const struct steps *s) {
+    struct turn *turns = arena_array(&t->em->arena, struct turn, s->count * t->points);
+    for (int k = 0; k < s->count * t->points; k++)
+        turns[k] = (struct turn){k / t->points, k % t->points, 0};
+    if (s->count > 1)
+        sort_turns(t, s, turns);
+    return turns;
 }
 
 static void put_reduction(struct vector_tile *t, const char *const *sums, int vectors) {
     struct steps s = read_steps(t, t->points * vectors, false);
+    int spare = t->target->registers - t->points * vectors - 1;
     open_steps(t, &s);
-    for (int step = 0; step < s.count && !t->failed; step++) {
-        const struct expr *body = at_number(t, t->reduce->arg[0], s.fixed, s.num_fixed, step);
-        forget_loads(t, t->points * vectors);
-        for (int row = 0; row < t->points; row++) {
-            const struct expr *e = at_row(t, body, row);
-            for (int v = 0; v < vectors && !t->failed; v++) {
-                const char *sum = sums[row * vectors + v];
-                take_vector(t, v);
-                set_accumulator(t, sum, vector_combine(t, t->reduce->func, sum, e));
-            }
+    struct turn *turns = make_turns(t, &s);
+    for (int k = 0; k < s.count * t->points && !t->failed; k++) {
+        const struct expr *body = t->reduce->arg[0];
+        body = at_row(t, at_number(t, body, s.fixed, s.num_fixed, turns[k].step), turns[k].row);
+        for (int v = 0; v < vectors && !t->failed; v++) {
+            const char *sum = sums[turns[k].row * vectors + v];
+            take_vector(t, v);
+            set_accumulator(t, sum, vector_combine(t, t->reduce->func, sum, body));
         }
+        if (s.count > 1)
+            vector_forget(t, spare > vectors + 2 ? spare : vectors + 2);
     }
     close_steps(t, &s);
 }

@@ -101,6 +101,8 @@ const char *vector_hoist(struct vector_tile *t, int level, const char *type, cha
  * where it cannot stand there. */
 const char *vector_keep(struct vector_tile *t, int level, const char *type, char letter,
                         const char *value);
+/* Forgets the names of the innermost body but for the last ones used. */
+void vector_forget(struct vector_tile *t, int most);
 /* The outermost level where e is known. */
 int vector_level_of(const struct vector_tile *t, const struct expr *e);
 /* A name of a letter and a number that is free. */
@@ -133,6 +135,9 @@ void vector_put_pointers(struct vector_tile *t, struct vector_level *level);
 /* e = factor * iter + rest; false when it is not of this form. */
 bool vector_split(struct vector_tile *t, const struct expr *e, const char *iter,
                   int64_t *factor, const struct expr **rest);
+/* e = constant + rest */
+bool vector_constant(struct vector_tile *t, const struct expr *e, int64_t *constant,
+                     const struct expr **rest);
 
 /* ---- vector_expr.c: values of the point at hand ---- */
 

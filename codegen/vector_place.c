@@ -89,6 +89,16 @@ bool vector_split(struct vector_tile *t, const struct expr *e, const char *iter,
     return true;
 }
 
+bool vector_constant(struct vector_tile *t, const struct expr *e, int64_t *constant,
+                     const struct expr **rest) {
+    struct linear l = {.constant = 0};
+    if (!add_linear(&l, e, 1))
+        return false;
+    *constant = l.constant;
+    *rest = sum_of(&t->em->arena, &l, 0);
+    return true;
+}
+
 /* ---- pointers ---- */
 
 static bool same_condition(const struct expr *x, const struct expr *y) {

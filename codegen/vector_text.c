@@ -112,11 +112,31 @@ static const char *find_let(const struct vector_tile *t, int level, const char *
         for (int i = 0; i < l->decls.len; i++)
             if (strcmp(l->decls.data[i].value, value) == 0)
                 return l->decls.data[i].name;
-        for (int i = 0; k == t->num_levels - 1 && i < l->lets.len; i++)
-            if (strcmp(l->lets.data[i].value, value) == 0)
-                return l->lets.data[i].name;
     }
     return NULL;
+}
+
+/* The name of an equal value in the innermost body, which is the last one used then. */
+static const char *find_recent(struct vector_level *l, const char *value) {
+    for (int i = l->lets.len - 1; i >= 0; i--) {
+        struct vector_let let = l->lets.data[i];
+        if (strcmp(let.value, value) != 0)
+            continue;
+        memmove(l->lets.data + i, l->lets.data + i + 1,
+                (size_t)(l->lets.len - 1 - i) * sizeof let);
+        l->lets.data[l->lets.len - 1] = let;
+        return let.name;
+    }
+    return NULL;
+}
+
+void vector_forget(struct vector_tile *t, int most) {
+    struct vector_level *l = innermost(t);
+    int drop = l->lets.len - most;
+    if (drop <= 0)
+        return;
+    memmove(l->lets.data, l->lets.data + drop, (size_t)most * sizeof *l->lets.data);
+    l->lets.len = most;
 }
 
 /* A declaration at the end of `to`. */
@@ -147,10 +167,11 @@ static void count_load(struct vector_tile *t) {
 const char *vector_let(struct vector_tile *t, const char *type, char letter,
                        const char *value) {
     const char *old = find_let(t, t->num_levels - 1, value);
+    struct vector_level *l = innermost(t);
+    old = old ? old : find_recent(l, value);
     if (old || t->failed)
         return old ? old : "";
     struct vector_let let = {value, vector_name(t, letter)};
-    struct vector_level *l = innermost(t);
     declare(t->em, &l->body, t->em->fn.depth, type, let);
     vec_push(&t->em->arena, &l->lets, let);
     if (letter == 'x' || letter == 'w')
@@ -188,6 +209,7 @@ const char *vector_keep(struct vector_tile *t, int level, const char *type, char
         return old;
     struct vector_let let = {value, vector_name(t, letter)};
     declare(t->em, &l->late, l->depth, type, let);
+    t->loads++;
     vec_push(&t->em->arena, &l->decls, let);
     return let.name;
 }
