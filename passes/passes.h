@@ -48,6 +48,8 @@ bool infer_again(struct compile *c, struct graph *g);
 struct loops *loops_from_graph(struct compile *c, const struct graph *g);
 /* Statements into those that read them. */
 bool pass_fuse(struct compile *c, struct loops *l);
+/* Constants cut to what loads read of them. */
+bool pass_slice(struct compile *c, struct loops *l);
 /* loops -> ast in source order: the oracle. */
 struct ast *ast_from_loops(struct compile *c, const struct loops *l);
 bool pass_arena(struct compile *c, struct ast *a); // arena_plan and its checker
