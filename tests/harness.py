@@ -24,6 +24,9 @@ RTOL, ATOL, SCALE = 1e-3, 1e-5, 1e-4
 WARNINGS = "-std=c99 -Wall -Wextra -Wpedantic -Werror".split()
 SANITIZE = "-g -fsanitize=address,undefined -fno-sanitize-recover=all".split()
 
+# What a CPU must have to run the C for a processor of nncc -mcpu, in the words of /proc/cpuinfo.
+FEATURES = {"scalar": "", "generic": "", "haswell": "avx2 fma", "x86-64-v4": "avx512f avx512vl avx512bw avx512dq"}
+
 SUB_BYTE = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}
 
 
@@ -139,6 +142,20 @@ class Case:
         if odd or not self.messages or ": error: " not in self.messages[0]:
             return "not a one-line error: %s" % (odd[0] if odd else "nothing")
         return None
+
+
+def lacking(flags):
+    """What this machine's CPU lacks to run C that nncc makes with these flags; empty when nothing."""
+    wanted = set()
+    for flag in flags:
+        if flag.startswith("-mcpu="):
+            wanted |= set(FEATURES.get(flag.split("=")[1], "").split())
+    try:
+        with open("/proc/cpuinfo") as f:
+            found = set(re.search(r"^flags\s*: (.*)", f.read(), re.M).group(1).split())
+    except (OSError, AttributeError):
+        found = set()
+    return " ".join(sorted(wanted - found))
 
 
 def parallel(function, items):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whole networks through nncc: compile, build with two compilers, run under sanitizers, compare, look into the objects.
 
-  model.py --nncc PATH [--work DIR] [--models DIR] [--match REGEX] [--flags=-O0] [--twin PATH]
+  model.py --nncc PATH [--work DIR] [--models DIR] [--match REGEX] [--flags=-O0] [--exact-with=FLAGS] [--share N] [--twin PATH]
 
 Runs the project's own networks (make.py), and every case of MODELS/real and MODELS/digits; MODELS is --models, else
 $NNCC_MODELS, else ../shared/models beside the checkout when there is one. A case is model.onnx and test_data_set_0/*.pb.
@@ -9,10 +9,13 @@ For each accepted network:
   - the C is the same on a second run of nncc (of --twin, another build of it), and compiles without a warning with gcc and clang-19 (-std=c99);
   - it runs under gcc's sanitizers (without, above SANITIZED_MACS) on unaligned buffers, and its outputs agree;
   - its object needs nothing but memcpy, memset and libm, and has no writable data;
-  - for the own and the digits networks, continuing from each dump gives the same C and header.
+  - for the own and the digits networks, continuing from each dump gives the same C and header;
+  - with --exact-with, the C that nncc makes with those flags instead gives the same bytes.
+With --share N only one in N networks of MODELS is taken, others each day. Flags with an -mcpu that this CPU cannot run skip all.
 A network that nncc refuses with a proper message is listed and counts as skipped; an own network may not be refused.
 """
 import argparse
+import datetime
 import glob
 import os
 import re
@@ -158,6 +161,32 @@ def runs(case, work, sanitize):
     return case.why
 
 
+def outputs_of(case, c_dir, folder):
+    """Builds the C of a compiled case as it is rounded nowhere but where it says, and runs it: (outputs, None) or (None, why)."""
+    words = harness.batch_build([case], c_dir, folder, "gcc", harness.WARNINGS + ["-O1", "-ffp-contract=off"])
+    if words is not None:
+        return None, "its C does not compile: %s" % words.strip().splitlines()[0]
+    case.why = None
+    harness.batch_run([case], folder, lambda got, want: (got,))
+    why, case.why = case.why, None
+    return (why[0], None) if isinstance(why, tuple) else (None, why)
+
+
+def same_bytes(case, nncc, work, flags):
+    """The C made with other flags gives the same bytes; None or what differs."""
+    folder = os.path.join(work, "exact")
+    os.makedirs(folder)
+    other = harness.Case(case.name, case.path, [f for f in case.flags if f.startswith("--shape=")] + flags, case.inputs, case.outputs)
+    if not other.compile(nncc, folder):
+        return "refused with %s: %s" % (" ".join(flags), other.messages[:1])
+    want, why = outputs_of(other, folder, os.path.join(folder, "run"))
+    got, problem = outputs_of(case, work, os.path.join(work, "exact-run")) if not why else (None, None)
+    for k in range(len(want or []) if got else 0):
+        if got[k].tobytes() != want[k].tobytes():
+            problem = problem or "output %d: other bytes than with %s" % (k, " ".join(flags))
+    return why or problem
+
+
 def macs_of(case, work):
     found = re.search(rb"_MACS\s+(\d+)", read(os.path.join(work, case.prefix + ".h")))
     return int(found.group(1)) if found else 0
@@ -170,7 +199,8 @@ def check(case, nncc, work, a):
              lambda: compiles(case, work, "clang-19", ["-O1"]) if shutil.which("clang-19") else None,
              lambda: object_symbols(case, work),
              lambda: runs(case, work, macs_of(case, work) <= SANITIZED_MACS),
-             lambda: same_from_dumps(case, nncc, work) if case.group != "real" else None]
+             lambda: same_from_dumps(case, nncc, work) if case.group != "real" else None,
+             lambda: same_bytes(case, nncc, work, a.exact_with.split()) if a.exact_with else None]
     for step in steps:
         why = step()
         if why:
@@ -200,8 +230,9 @@ def find_cases(a):
     models = a.models or os.environ.get("NNCC_MODELS") or os.path.join(ROOT, "..", "shared", "models")
     if not os.path.isdir(models):
         print("no corpus (set NNCC_MODELS): only the project's own networks run")
-    for group in ("real", "digits"):
-        folders += [(os.path.dirname(p), group) for p in sorted(glob.glob(os.path.join(models, group, "*", "model.onnx")))]
+    corpus = [(os.path.dirname(p), group) for group in ("real", "digits")
+              for p in sorted(glob.glob(os.path.join(models, group, "*", "model.onnx")))]
+    folders += corpus[datetime.date.today().toordinal() % a.share::a.share]
     cases = [load_case(f, group) for f, group in folders if re.search(a.match, os.path.basename(f))]
     for c in filter(None, cases):
         c.flags += a.flags.split()
@@ -215,8 +246,13 @@ def main():
     ap.add_argument("--models")
     ap.add_argument("--match", default="")
     ap.add_argument("--flags", default="", help="of nncc, such as --flags=-O0")
+    ap.add_argument("--exact-with", default="", help="other flags of nncc, with which the C gives the same bytes")
+    ap.add_argument("--share", type=int, default=1, help="take one in so many networks of the corpus")
     ap.add_argument("--twin", type=os.path.abspath, help="another build of nncc, which must give the same C")
     a = ap.parse_args()
+    if harness.lacking(a.flags.split()):
+        print("SKIP models: this CPU has no %s" % harness.lacking(a.flags.split()))
+        return 77
     shutil.rmtree(a.work, ignore_errors=True)
     cases, absent = find_cases(a)
     nncc = os.path.abspath(a.nncc)
@@ -230,7 +266,7 @@ def main():
     right = len(cases) - len(refused) - len(failed)
     print("%d networks: %d right, %d refused, %d wrong, %d without recorded outputs" % (len(cases), right, len(refused), len(failed), absent))
     print("%d passed, %d failed, %d skipped" % (right, len(failed), len(refused) + absent))
-    return len(failed) > 0
+    return int(len(failed) > 0)
 
 
 if __name__ == "__main__":
