@@ -118,6 +118,7 @@ struct emit {
     bool vectors;              // the target's vectors are used: its header is needed
     struct math_set calls;     // of functions on vectors
     int64_t zeros[2];          // elements of the arrays of zeros: float, double
+    bool transposes[2];        // functions that transpose a block: of floats, doubles
     bool lane_numbers[2];      // arrays 0, 1, 2 … are needed: float, double
     struct helper_set helpers;
     vec(const char *) routines; // called, each once
@@ -225,6 +226,8 @@ extern const char lanes_macro[];
 bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone);
 /* The constants that vectors use. */
 void vector_print_constants(struct emit *em);
+/* The functions that they call, beside those of math.def. */
+void vector_print_functions(struct str *s, const struct emit *em);
 
 /* ---- emit.c ---- */
 

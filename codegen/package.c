@@ -390,6 +390,7 @@ static void put_routines(struct emit *em) {
 static void put_vector_helpers(struct emit *em, const char *run) {
     struct str math = {0}, text = {0};
     math_print(&math, em->opt->target, &em->calls);
+    vector_print_functions(&math, em);
     str_add(&text, str_cstr(&math));
     str_add(&text, str_cstr(&em->functions));
     str_add(&text, run);

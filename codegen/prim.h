@@ -53,9 +53,11 @@ enum prim {
     PRIM_LDEXP,  // (v, w) -> v * 2^w for |v| < 2^127 and integers w <= 128; w < -125 may give 0
     PRIM_LOGB,   // (v) -> the exponent of a positive normal number, as a float
     PRIM_MANT,   // (v) -> its mantissa, 1 <= r < 2
-    PRIM_SUM,    // (v) -> s: the lanes added up, in any order
-    PRIM_LEAST,  // (v) -> s
-    PRIM_MOST,   // (v) -> s
+    PRIM_ZIP_LOW,  // (v, w): v[0], w[0], v[1], w[1] … of their first halves
+    PRIM_ZIP_HIGH, // … of their second halves
+    PRIM_SUM,      // (v) -> s: the lanes added up, in any order
+    PRIM_LEAST,    // (v) -> s
+    PRIM_MOST,     // (v) -> s
     PRIM_COUNT
 };
 

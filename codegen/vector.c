@@ -24,7 +24,7 @@
 
 enum {
     MOST_ACCUMULATORS = 128,
-    MOST_STEPS = 16,    // of a loop that is written out …
+    MOST_STEPS = 9,     // of a loop that is written out …
     MOST_WRITTEN = 288, // … and what all that are written out set in all
     STRAIGHT = 16,      // vectors that need no loop
     CHAINS = 8,         // accumulators that hide the latency of an addition

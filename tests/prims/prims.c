@@ -10,9 +10,9 @@
 #include <stdio.h>
 
 /* What a primitive takes and gives. The result: v a vector, m a mask, s a scalar, '-': it
- * stores. Arguments: v, m; S n P vectors of certain numbers (check_fill); p a pointer to a
- * vector, c to its first k lanes alone, f a mask of those; g a pointer to what lies k apart;
- * s a scalar; k a number. */
+ * stores. Arguments: v, m; w a vector that is read at other lanes, l their number; S n P
+ * vectors of certain numbers (check_fill); p a pointer to a vector, c to its first k lanes
+ * alone, f a mask of those; g a pointer to what lies k apart; s a scalar; k a number. */
 struct signature {
     enum prim prim;
     const char *name;
@@ -61,6 +61,8 @@ static const struct signature signatures[] = {
     SIGNATURE(LDEXP,      'v', "Sn",  "BITS")
     SIGNATURE(LOGB,       'v', "P",   "BITS")
     SIGNATURE(MANT,       'v', "P",   "BITS")
+    SIGNATURE(ZIP_LOW,    'v', "wwl", "BITS")
+    SIGNATURE(ZIP_HIGH,   'v', "wwl", "BITS")
     SIGNATURE(SUM,        's', "S",   "SUM")
     SIGNATURE(LEAST,      's', "S",   "VALUE")
     SIGNATURE(MOST,       's', "S",   "VALUE")
@@ -98,8 +100,10 @@ static void argument_text(char *out, const struct signature *g, int i, int k, bo
         snprintf(out, MOST_TEXT, g->result == '-' ? "y" : "x0");
     else if (kind == 's')
         snprintf(out, MOST_TEXT, "x0[0]");
-    else if (kind == 'k')
+    else if (kind == 'k' || kind == 'l')
         snprintf(out, MOST_TEXT, "%d", k);
+    else if (kind == 'w' && lane)
+        snprintf(out, MOST_TEXT, "x%d", i);
     else if (!lane)
         snprintf(out, MOST_TEXT, "v%d", i);
     else if (kind == 'f')
@@ -113,7 +117,7 @@ static void declare_argument(struct printer *p, const struct signature *g, int i
     char x[MOST_ARGS][MOST_TEXT] = {"", "", ""}, value[MOST_TEXT];
     char kind = g->args[i];
     bool mask = kind == 'm' || kind == 'f';
-    if (strchr("pcgsk", kind))
+    if (strchr("pcgskl", kind))
         return;
     snprintf(x[0], MOST_TEXT, kind == 'f' ? "%d" : "x%d", kind == 'f' ? k : i);
     prim_text(value, p, p->target, kind == 'f' ? PRIM_FIRST : PRIM_LOAD, x);
@@ -154,7 +158,7 @@ static void put_head(struct printer *p, const char *attribute, const char *name,
         "\nstatic %svoid %s_%d(real *y, const real *x0, const real *x1, const real *x2)\n{\n",
         attribute, name, p->rows);
     for (int i = 0; i < MOST_ARGS; i++)
-        if (i >= (int)strlen(g->args) || strchr("kf", g->args[i]) ||
+        if (i >= (int)strlen(g->args) || strchr("kfl", g->args[i]) ||
             (i == 0 && g->result == '-'))
             str_addf(&p->text, "    (void)x%d;\n", i);
 }
@@ -214,7 +218,7 @@ static void put_rows(struct printer *p, const struct signature *g) {
         for (size_t k = 0; k < sizeof apart / sizeof *apart; k++)
             put_row(p, g, apart[k]);
     else
-        put_row(p, g, 0);
+        put_row(p, g, p->lanes);
 }
 
 static void print_program(struct printer *p) {
