@@ -469,7 +469,8 @@ static const char *guarded_value(struct vector_tile *t, const struct expr *e,
     const char *x = vector_value(t, e->arg[0]);
     t->cond = outer;
     t->mask = outer_mask;
-    if (e->arg[0]->kind == EXPR_LOAD && is_zero(e->arg[1]))
+    bool masked = !b->mask || by_lane(t, e->arg[0]); // one scalar for all lanes is not
+    if (e->arg[0]->kind == EXPR_LOAD && is_zero(e->arg[1]) && masked)
         return x;
     if (b->mask)
         x = let_value(t, 'y', vector_prim(t, PRIM_SELECT, b->mask, x, pad));
