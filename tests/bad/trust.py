@@ -5,8 +5,9 @@
 
 The networks are those of examples/. Of their loops: every access one further, every array one shorter, the output one
 longer, every loop one longer and one shorter. Of their schedules: neighbours swapped, a consumer that runs at once, a
-statement left out, instances left out. A mutant must end with exit code 1, messages that name the statement or the
-array or a view of it (of a schedule: both statements of the dependence), and nothing written. The text that is not changed must compile.
+statement left out, instances left out. Of their schedules in tiles of vectors, with the layouts that those want: every bound of
+a piece of tiles one more or less, every dimension of an array's layout left out, every panel of a constant halved. A mutant must end with exit code 1, messages that name the statement or the
+array or a view of it or its bytes (of a schedule: both statements of the dependence), and nothing written. The text that is not changed must compile.
 Needs no package.
 """
 import argparse
@@ -19,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NETWORKS = ["mlp", "digits"]
+CPU = "x86-64-v4"          # whose tiles are looked at; nothing is run
 JOBS = int(os.environ.get("NNCC_TEST_JOBS", "0")) or os.cpu_count() or 1
 
 
@@ -108,14 +110,34 @@ def schedules(text):
             yield "instances of %s left out" % name, mutant(plain, shorter), [name]
 
 
-def run(nncc, folder, start, ending, text, words):
+def tiles(text):
+    """Every number in a filter one more and one less; every layout without one of its dimensions; panels of half the size."""
+    for m in re.finditer(r"filter: \"\{ (S\d+)\[[^\]]*\] : ([^\"]*)\}", text):
+        for n in re.finditer(r"\b\d+\b", m.group(2)):
+            span = (m.start(2) + n.start(), m.start(2) + n.end())
+            for step in (1, -1):
+                yield "%d in the filter %s by %+d" % (int(n.group()), m.group(), step), at(text, span, str(int(n.group()) + step)), [m.group(1)]
+    for m in re.finditer(r"^(temp|const) (a\d+): \w+\[([\d,]+)\] layout \[(.*?)\](?: = @(\w+))?", text, re.M):
+        extents, dims = m.group(3).split(","), m.group(4).split(", ")
+        words = [m.group(5) or m.group(2)]                        # a constant's bytes are named by their hash
+        for k, dim in enumerate(dims):
+            panel = re.fullmatch(r"(\d+)([/%])(\d+)", dim)
+            gone = dims[:k] + dims[k + 1:]
+            if not panel and extents[int(dim)] != "1":
+                yield "dimension %s of the layout of %s left out" % (dim, m.group(2)), at(text, m.span(4), ", ".join(gone)), words
+            elif panel and panel.group(2) == "%":
+                half = "%s%%%d" % (panel.group(1), int(panel.group(3)) // 2)
+                yield "panels of %s half as wide" % m.group(2), at(text, m.span(4), ", ".join(dims[:k] + [half] + dims[k + 1:])), words
+
+
+def run(nncc, folder, start, ending, text, words, flags):
     """None, or what is wrong. The folder holds the dumps' constants."""
     path, out = os.path.join(folder, "mutant." + ending), os.path.join(folder, "out")
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     with open(path, "w") as f:
         f.write(text)
-    r = subprocess.run([nncc, "dump", "--start=" + start, path, "-o", os.path.join(out, "m.c"), "-MD"], capture_output=True, text=True,
+    r = subprocess.run([nncc, "dump", "--start=" + start, path, "-o", os.path.join(out, "m.c"), "-MD"] + flags, capture_output=True, text=True,
                        stdin=subprocess.DEVNULL, timeout=60)
     left = sorted(os.listdir(out))
     if words is None:
@@ -127,7 +149,7 @@ def run(nncc, folder, start, ending, text, words):
 
 
 def cases(nncc, work, network):
-    """(folder of the dumps, start, ending, description, text, words) of all mutants of a network."""
+    """(folder of the dumps, start, ending, description, text, words, flags) of all mutants of a network."""
     folder = os.path.join(work, network)
     os.makedirs(folder)
     model = os.path.join(ROOT, "examples", network, "model.onnx")
@@ -140,21 +162,27 @@ def cases(nncc, work, network):
 
     for start in ("lower", "fuse"):
         text = dump(start + ".loops")
-        yield folder, start, "loops", "unchanged", text, None
+        yield folder, start, "loops", "unchanged", text, None, []
         for kind in (accesses, arrays, loops):
             for name, mutant, words in kind(text):
-                yield folder, start, "loops", name, mutant, words
+                yield folder, start, "loops", name, mutant, words, []
     for start in ("schedule", "certify"):
         for name, mutant, words in schedules(dump(".poly")):
-            yield folder, start, "poly", name, mutant, words
+            yield folder, start, "poly", name, mutant, words, []
+    os.makedirs(os.path.join(folder, "tiles"))
+    folder = os.path.join(folder, "tiles")
+    subprocess.run([nncc, model, "-mcpu=" + CPU, "--dump=schedule", "--dump-dir=" + folder, "-o", os.path.join(folder, "m.c")], check=True)
+    yield folder, "schedule", "poly", "unchanged", dump(".poly"), None, ["-mcpu=" + CPU]
+    for name, mutant, words in tiles(dump(".poly")):
+        yield folder, "schedule", "poly", name, mutant, words, ["-mcpu=" + CPU]
 
 
 def one(nncc, k, case):
-    folder, start, ending, name, text, words = case
+    folder, start, ending, name, text, words, flags = case
     own = os.path.join(folder, str(k))
     os.makedirs(own)
     os.link(os.path.join(folder, "constants.bin"), os.path.join(own, "constants.bin"))
-    why = run(nncc, own, start, ending, text, words)
+    why = run(nncc, own, start, ending, text, words, flags)
     if not why:
         shutil.rmtree(own)
     return "%s, --start=%s, %s: %s" % (os.path.basename(folder), start, name, why) if why else None
