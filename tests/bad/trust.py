@@ -5,9 +5,10 @@
 
 The networks are those of examples/. Of their loops: every access one further, every array one shorter, the output one
 longer, every loop one longer and one shorter. Of their schedules: neighbours swapped, a consumer that runs at once, a
-statement left out, instances left out. Of their schedules in tiles of vectors, with the layouts that those want: every bound of
-a piece of tiles one more or less, every dimension of an array's layout left out, every panel of a constant halved. A mutant must end with exit code 1, messages that name the statement or the
-array or a view of it or its bytes (of a schedule: both statements of the dependence), and nothing written. The text that is not changed must compile.
+statement left out, instances left out. Of their schedules in tiles of vectors, with the layouts that those want: every
+bound of a piece of tiles one more or less, every dimension of an array's layout left out, every panel of a constant halved.
+A mutant must end with exit code 1, messages that name the statement or the array or a view of it or its bytes (of a
+schedule: both statements of the dependence), and nothing written. The text that is not changed must compile.
 Needs no package.
 """
 import argparse
