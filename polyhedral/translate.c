@@ -196,16 +196,22 @@ static void translate_for(struct translate *t, struct ast_list *list,
     isl_ast_expr_free(iterator);
 }
 
+/* A condition that the values of names decide leaves one branch, without an if. */
 static void translate_if(struct translate *t, struct ast_list *list,
                          __isl_keep isl_ast_node *node) {
-    struct ast_node *branch = ast_add(t->plain->a, list, AST_IF, t->plain->loc);
-    branch->cond = expression(t, isl_ast_node_if_get_cond(node));
-    isl_ast_node *then = isl_ast_node_if_get_then_node(node);
-    translate_node(t, &branch->body, then);
-    isl_ast_node_free(then);
-    if (isl_ast_node_if_has_else_node(node)) {
+    const struct expr *cond = expression(t, isl_ast_node_if_get_cond(node));
+    bool known = cond->kind == EXPR_CONST, holds = known && cond->value.i != 0;
+    struct ast_node *branch = known ? NULL : ast_add(t->plain->a, list, AST_IF, t->plain->loc);
+    if (branch)
+        branch->cond = cond;
+    if (!known || holds) {
+        isl_ast_node *then = isl_ast_node_if_get_then_node(node);
+        translate_node(t, branch ? &branch->body : list, then);
+        isl_ast_node_free(then);
+    }
+    if (!holds && isl_ast_node_if_has_else_node(node)) {
         isl_ast_node *other = isl_ast_node_if_get_else_node(node);
-        translate_node(t, &branch->orelse, other);
+        translate_node(t, branch ? &branch->orelse : list, other);
         isl_ast_node_free(other);
     }
 }
