@@ -2,7 +2,8 @@
  * channels and taps. Padding is a guarded read.
  *
  * Y[n, gM+m, o…] = sum over c, k… of X[n, gC+c, oS+kD-P…] * W[gM+m, c, k…] + B[gM+m]. The
- * transposed one gathers: each result sums the taps that hit it (ONNX Conv-22,
+ * transposed one gathers: each result sums the taps that hit it, which are the same for every
+ * S-th result, so that there is a statement for each of S phases (ONNX Conv-22,
  * ConvTranspose-22, ConvInteger-10). */
 #include "ir/build.h"
 #include "ir/op.h"
@@ -178,8 +179,10 @@ struct places {
     const struct expr *result[GRAPH_MAX_RANK];  // index of the result
 };
 
-static void iterate(struct nest *s, int x, int y, int64_t group, struct places *p) {
+/* extent: of the iterators of the places; NULL: y's. */
+static void iterate(struct nest *s, int x, int y, const int64_t *extent, struct places *p) {
     struct lower *l = s->l;
+    int64_t group = node_int(l->node, "group");
     p->in_group = l_dim(l, x, 1) / group;
     p->out_group = l_dim(l, y, 1) / group;
     p->batch = nest_iter(s, l_dim(l, y, 0));
@@ -189,7 +192,7 @@ static void iterate(struct nest *s, int x, int y, int64_t group, struct places *
     p->result[0] = p->batch;
     p->result[1] = p->channel;
     for (int d = 2; d < l_rank(l, y); d++)
-        p->result[d] = nest_iter(s, l_dim(l, y, d));
+        p->result[d] = nest_iter(s, extent ? extent[d - 2] : l_dim(l, y, d));
 }
 
 static const struct expr *add_bias(struct lower *l, const struct expr *sum,
@@ -226,7 +229,7 @@ static void convolve(struct lower *l, const struct node *n, bool integer) {
     struct places p;
     struct nest *s = nest_new(l);
     node_window(l->arena, n, node_shape(n, 1)->dims + 2, &window);
-    iterate(s, x, y, node_int(n, "group"), &p);
+    iterate(s, x, y, NULL, &p);
     iw[0] = p.channel;
     iw[1] = nest_reduce_iter(s, p.in_group);
     ix[0] = p.batch;
@@ -250,6 +253,8 @@ static void lower_convinteger(struct lower *l, const struct node *n) {
     convolve(l, n, true);
 }
 
+enum { MAX_PHASES = 16 }; // statements of one transposed convolution
+
 /* The taps that hit one result: places in the input and in the kernel, and the conditions. */
 struct hits {
     const struct expr *place[GRAPH_MAX_RANK], *tap[GRAPH_MAX_RANK];
@@ -264,9 +269,9 @@ static void add_bound(struct lower *l, struct hits *h, const struct expr *e, int
     bound[2] = x_int(l, hi);
 }
 
-/* One dimension for result place o. With dilation 1 only every S-th tap can hit, from (o+P) % S
- * on, and those are all that is tried; otherwise all taps are, and those hit for which the
- * distance is a multiple of S. */
+/* One dimension for result place o, all phases at once: with dilation 1 only every S-th tap can
+ * hit, from (o+P) % S on, and those are all that is tried; otherwise all taps are, and those
+ * hit for which the distance is a multiple of S. */
 static void add_taps(struct nest *s, const struct transposed *t, int d, const struct expr *o,
                      struct hits *h) {
     struct lower *l = s->l;
@@ -288,27 +293,150 @@ static void add_taps(struct nest *s, const struct transposed *t, int d, const st
     add_bound(l, h, h->place[d], t->in[d]);
 }
 
-static void lower_convtranspose(struct lower *l, const struct node *n) {
-    int x = l_in(l, 0), w = l_in(l, 1), y = l_out(l, 0);
-    struct transposed t;
-    struct places p;
+/* The results that some tap may hit, from 0 on; behind them there is nothing but bias. */
+static int64_t reach(const struct transposed *t, int d) {
+    int64_t end = (t->in[d] - 1) * t->stride[d] + (t->kernel[d] - 1) * t->dilation[d] + 1 -
+                  t->pad_begin[d];
+    end = t->in[d] > 0 && end > 0 ? end : 0;
+    return end < t->out[d] ? end : t->out[d];
+}
+
+/* A phase in one dimension: results o = yS + number for y < results get the taps first + r step
+ * for r < taps of the inputs y + place - r back. */
+struct phase {
+    int64_t number, results, first, step, taps, place, back;
+};
+
+/* Solves o + P - kD = iS for k and i. */
+static struct phase phase_of(const struct transposed *t, int d, int64_t number) {
+    int64_t stride = t->stride[d], dilation = t->dilation[d], kernel = t->kernel[d];
+    int64_t from = number + t->pad_begin[d], step = 1, first = 0, end = reach(t, d);
+    while (step * dilation % stride != 0)
+        step++;
+    while (first < step && first < kernel && (from - first * dilation) % stride != 0)
+        first++;
+    bool some = first < step && first < kernel;
+    struct phase p = {.number = number, .first = first, .step = step};
+    p.results = end > number ? (end - number - 1) / stride + 1 : 0;
+    p.taps = some ? (kernel - first - 1) / step + 1 : 0;
+    p.place = (from - first * dilation) / stride;
+    p.back = step * dilation / stride;
+    return p;
+}
+
+/* One dimension of a phase, for its result y. */
+static void add_phase(struct nest *s, const struct transposed *t, int d, const struct expr *y,
+                      const struct phase *p, struct hits *h) {
+    struct lower *l = s->l;
+    const struct expr *r = nest_reduce_iter(s, p->taps);
+    int64_t least = p->place - (p->taps - 1) * p->back, most = p->place + p->results - 1;
+    h->tap[d] = x_addk(l, x_mul(l, r, p->step), p->first);
+    h->place[d] = x_sub(l, x_addk(l, y, p->place), x_mul(l, r, p->back));
+    if (least < 0 || most >= t->in[d])
+        add_bound(l, h, h->place[d], t->in[d]);
+}
+
+/* Are the phases of a dimension one statement at no cost? Each then is one tap of one input,
+ * and o / S and o % S become iterators. */
+static bool phases_join(const struct transposed *t, int d) {
+    return t->kernel[d] == t->stride[d] && t->dilation[d] == 1 && t->pad_begin[d] == 0 &&
+           t->out[d] == t->in[d] * t->stride[d];
+}
+
+/* The sum of the taps of a phase in each dimension (join: of all phases). */
+static const struct expr *sum_taps(struct nest *s, const struct transposed *t,
+                                   const struct phase *phase, const bool *join,
+                                   const struct places *p) {
+    struct lower *l = s->l;
     struct hits h = {.num_bounds = 0};
-    struct nest *s = nest_new(l);
-    transposed_of(l->arena, n, &t);
-    iterate(s, x, y, node_int(n, "group"), &p);
+    int x = l_in(l, 0), w = l_in(l, 1);
+    const struct expr *none = expr_int(l->arena, l_type(l, x), 0);
     const struct expr *c =
-        x_add(l, x_mul(l, p.group, p.in_group), nest_reduce_iter(s, p.in_group));
-    const struct expr *ix[GRAPH_MAX_RANK] = {p.batch, c},
-                      *iw[GRAPH_MAX_RANK] = {c, s->at[p.first - 1]};
-    for (int d = 0; d < t.rank; d++) {
-        add_taps(s, &t, d, s->at[p.first + d], &h);
+        x_add(l, x_mul(l, p->group, p->in_group), nest_reduce_iter(s, p->in_group));
+    const struct expr *ix[GRAPH_MAX_RANK] = {p->batch, c},
+                      *iw[GRAPH_MAX_RANK] = {c, s->at[p->first - 1]};
+    for (int d = 0; d < t->rank; d++) {
+        if (!join[d] && phase[d].taps == 0)
+            return none;
+        if (join[d])
+            add_taps(s, t, d, s->at[p->first + d], &h);
+        else
+            add_phase(s, t, d, s->at[p->first + d], &phase[d], &h);
         ix[2 + d] = h.place[d];
         iw[2 + d] = h.tap[d];
     }
     const struct expr *hit = expr_2(l->arena, FUNC_MUL, x_load(l, x, ix), x_load(l, w, iw));
-    const struct expr *none = expr_int(l->arena, hit->dtype, 0);
-    const struct expr *tap = expr_guard(l->arena, hit, none, h.bounds, h.num_bounds);
-    nest_store(s, y, p.result, add_bias(l, nest_reduce(s, FUNC_ADD, tap), &p));
+    return nest_reduce(s, FUNC_ADD, expr_guard(l->arena, hit, none, h.bounds, h.num_bounds));
+}
+
+/* The statement of one phase in each dimension. */
+static void lower_phase(struct lower *l, const struct transposed *t, const struct phase *phase,
+                        const bool *join) {
+    int64_t extent[GRAPH_MAX_RANK];
+    struct places p;
+    struct nest *s = nest_new(l);
+    int y = l_out(l, 0);
+    for (int d = 0; d < t->rank; d++)
+        extent[d] = join[d] ? t->out[d] : phase[d].results;
+    iterate(s, l_in(l, 0), y, extent, &p);
+    for (int d = 0; d < t->rank; d++)
+        if (!join[d])
+            p.result[2 + d] =
+                x_addk(l, x_mul(l, p.result[2 + d], t->stride[d]), phase[d].number);
+    nest_store(s, y, p.result, add_bias(l, sum_taps(s, t, phase, join, &p), &p));
+}
+
+/* Which dimensions are not taken apart: those whose phases join, and all when there would be
+ * too many statements. */
+static void choose_joins(const struct transposed *t, bool *join) {
+    int64_t phases = 1;
+    for (int d = 0; d < t->rank && phases <= MAX_PHASES; d++) {
+        join[d] = phases_join(t, d);
+        phases *= join[d] ? 1 : t->stride[d];
+    }
+    for (int d = 0; d < t->rank && phases > MAX_PHASES; d++)
+        join[d] = true;
+}
+
+/* A statement for each combination of phases of the dimensions that are taken apart. */
+static void lower_phases(struct lower *l, const struct transposed *t, const bool *join) {
+    struct phase phase[GRAPH_MAX_RANK];
+    for (int d = 0; d < t->rank; d++)
+        phase[d] = phase_of(t, d, 0);
+    for (int d = t->rank - 1; d >= 0;) {
+        lower_phase(l, t, phase, join);
+        for (d = t->rank - 1; d >= 0; d--) {
+            bool more = !join[d] && phase[d].number + 1 < t->stride[d];
+            phase[d] = phase_of(t, d, more ? phase[d].number + 1 : 0);
+            if (more)
+                break;
+        }
+    }
+}
+
+/* The results behind the reach of dimension d, within it in those before. */
+static void lower_tail(struct lower *l, const struct transposed *t, const bool *join, int d) {
+    int64_t extent[GRAPH_MAX_RANK];
+    struct places p;
+    struct nest *s = nest_new(l);
+    int y = l_out(l, 0);
+    for (int k = 0; k < t->rank; k++)
+        extent[k] = k < d && !join[k] ? reach(t, k) : t->out[k];
+    extent[d] -= reach(t, d);
+    iterate(s, l_in(l, 0), y, extent, &p);
+    p.result[2 + d] = x_addk(l, p.result[2 + d], reach(t, d));
+    nest_store(s, y, p.result, add_bias(l, expr_int(l->arena, l_type(l, y), 0), &p));
+}
+
+static void lower_convtranspose(struct lower *l, const struct node *n) {
+    struct transposed t;
+    bool join[GRAPH_MAX_RANK] = {false};
+    transposed_of(l->arena, n, &t);
+    choose_joins(&t, join);
+    lower_phases(l, &t, join);
+    for (int d = 0; d < t.rank; d++)
+        if (!join[d])
+            lower_tail(l, &t, join, d);
 }
 
 // clang-format off
