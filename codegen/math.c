@@ -4,9 +4,11 @@
 #include <stdio.h>
 
 struct math_row {
-    bool begins; // a function: func, dtype, error, note; else a step of the one begun last
+    bool begins; // a function: func, dtype, fused, error, note; else a step of the one begun
+                 // last
     enum func func;
     enum dtype dtype;
+    bool fused; // the products of FMA and FNMA must not be rounded
     double error;
     const char *name, *note; // of the step's value
     enum prim prim;
@@ -14,21 +16,17 @@ struct math_row {
 };
 
 static const struct math_row rows[] = {
-#define MATH(id, t, ulp, text)                                                                 \
-    {true, FUNC_##id, DTYPE_##t, ulp, NULL, text, PRIM_COUNT, {NULL}},
+#define MATH(id, t, how, ulp, text)                                                            \
+    {true, FUNC_##id, DTYPE_##t, how, ulp, NULL, text, PRIM_COUNT, {NULL}},
 #define STEP(name, prim, a, b, c)                                                              \
-    {false, FUNC_COUNT, DTYPE_NONE, 0, name, NULL, PRIM_##prim, {a, b, c}},
+    {false, FUNC_COUNT, DTYPE_NONE, false, 0, name, NULL, PRIM_##prim, {a, b, c}},
+#define FUSED true
+#define ANY   false
 #include "codegen/math.def"
+#undef FUSED
+#undef ANY
 };
 enum { NUM_ROWS = sizeof rows / sizeof *rows };
-
-/* The row that begins f on t, or NULL. */
-static const struct math_row *find_function(enum func f, enum dtype t) {
-    for (int k = 0; k < NUM_ROWS; k++)
-        if (rows[k].begins && rows[k].func == f && rows[k].dtype == t)
-            return &rows[k];
-    return NULL;
-}
 
 static bool is_step(const struct math_row *r) {
     return r < rows + NUM_ROWS && !r->begins;
@@ -41,16 +39,29 @@ static bool has_step(const struct target *target, enum prim p, enum dtype t) {
     return after != PRIM_COUNT && prim_has(target, PRIM_MUL, t) && prim_has(target, after, t);
 }
 
-bool math_has(const struct target *target, enum func f, enum dtype t) {
-    const struct math_row *r = find_function(f, t);
-    bool has = r && prim_has(target, PRIM_SPLAT, t);
+/* Has the target all primitives of the function that begins at r? */
+static bool has_steps(const struct target *target, const struct math_row *r, enum dtype t) {
+    bool fused = r->fused, has = prim_has(target, PRIM_SPLAT, t);
     for (r++; has && is_step(r); r++)
-        has = has_step(target, r->prim, t);
+        has = fused ? prim_has(target, r->prim, t) : has_step(target, r->prim, t);
     return has;
 }
 
-double math_error(enum func f, enum dtype t) {
-    return find_function(f, t)->error;
+/* The row that begins f on t, the first one that the target has all primitives for, or NULL. */
+static const struct math_row *find_function(const struct target *target, enum func f,
+                                            enum dtype t) {
+    for (const struct math_row *r = rows; r < rows + NUM_ROWS; r++)
+        if (r->begins && r->func == f && r->dtype == t && has_steps(target, r, t))
+            return r;
+    return NULL;
+}
+
+bool math_has(const struct target *target, enum func f, enum dtype t) {
+    return find_function(target, f, t);
+}
+
+double math_error(const struct target *target, enum func f, enum dtype t) {
+    return find_function(target, f, t)->error;
 }
 
 static void function_name(struct str *s, const struct target *target, enum func f,
@@ -141,7 +152,7 @@ static void put_guard(struct str *s, const struct target *target, const struct m
 }
 
 static void put_function(struct str *s, const struct target *target, const struct math_use *u) {
-    const struct math_row *r = find_function(u->f, u->dtype);
+    const struct math_row *r = find_function(target, u->f, u->dtype);
     const char *vector = prim_vector_type(target, u->dtype);
     put_guard(s, target, u);
     str_addf(s, "/* At most %.1f units in the last place off%s%s. */\n", r->error,

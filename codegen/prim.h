@@ -49,10 +49,12 @@ enum prim {
     PRIM_AND, // (m, n) -> m
     PRIM_OR,
     PRIM_NOT,
-    PRIM_SELECT, // (m, v, w): v where m, else w
-    PRIM_LDEXP,  // (v, w) -> v * 2^w for |v| < 2^127 and integers w <= 128; w < -125 may give 0
-    PRIM_LOGB,   // (v) -> the exponent of a positive normal number, as a float
-    PRIM_MANT,   // (v) -> its mantissa, 1 <= r < 2
+    PRIM_SELECT,   // (m, v, w): v where m, else w
+    PRIM_LDEXP,    // (v, w) -> v * 2^floor(w)
+    PRIM_POW2,     // (v) -> 2^(k - 127), 0 for k = 0; v = 3 * 2^22 + k, 0 <= k < 256
+    PRIM_ROOT2,    // (v) -> 2^(k / 32), k = 32 v mod 32, v a multiple of 1/32, 2^18 <= v < 2^19
+    PRIM_LOGB,     // (v) -> the exponent of a positive normal number, as a float
+    PRIM_MANT,     // (v) -> its mantissa, 1 <= r < 2
     PRIM_ZIP_LOW,  // (v, w): v[0], w[0], v[1], w[1] … of their first halves
     PRIM_ZIP_HIGH, // … of their second halves
     PRIM_SUM,      // (v) -> s: the lanes added up, in any order
@@ -94,8 +96,8 @@ struct math_set {
 };
 /* Whether f can be computed on vectors of t by a row of math.def. */
 bool math_has(const struct target *target, enum func f, enum dtype t);
-/* The largest error of f on t in units of the last place. Requires a row. */
-double math_error(enum func f, enum dtype t);
+/* The largest error of f on t in units of the last place. Requires math_has. */
+double math_error(const struct target *target, enum func f, enum dtype t);
 /* Notes that f is called; returns the name of the C function: vectors in, vector out
  * ("nncc_exp_f32x16"). Requires math_has. */
 const char *math_add(struct math_set *set, struct arena *a, const struct target *target,

@@ -59,6 +59,8 @@ static const struct signature signatures[] = {
     SIGNATURE(NOT,        'm', "m",   "BITS")
     SIGNATURE(SELECT,     'v', "mvv", "BITS")
     SIGNATURE(LDEXP,      'v', "Sn",  "BITS")
+    SIGNATURE(POW2,       'v', "i",   "BITS")
+    SIGNATURE(ROOT2,      'v', "r",   "BITS")
     SIGNATURE(LOGB,       'v', "P",   "BITS")
     SIGNATURE(MANT,       'v', "P",   "BITS")
     SIGNATURE(ZIP_LOW,    'v', "wwl", "BITS")
@@ -248,8 +250,8 @@ static void put_function(struct printer *p, enum func f, const char *name) {
              "\nstatic NNCC_TARGET void run_%s(float *y, const float *x)\n{\n"
              "    const %s v = %s;\n    %s;\n}\n",
              func_info(f)->text, prim_vector_type(p->target, p->type), load, store);
-    str_addf(&p->table, "        {\"%s\", %g, run_%s, %s},\n", name, math_error(f, p->type),
-             func_info(f)->text, func_info(f)->text);
+    str_addf(&p->table, "        {\"%s\", %g, run_%s, %s},\n", name,
+             math_error(p->target, f, p->type), func_info(f)->text, func_info(f)->text);
     p->rows++;
 }
 

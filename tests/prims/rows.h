@@ -72,7 +72,8 @@ static inline real check_any(uint64_t *state) {
     }
 }
 
-/* kind S: 1 to 2; n: an integer that ldexp takes; P: positive and normal; else any. */
+/* kind S: 1 to 2; n: what ldexp takes; i: an integer, r: a multiple of 1/32, both with as many
+ * bits as a float has; P: positive and normal; else any. */
 static inline void check_fill(real *x, char kind, uint64_t *state) {
     real least = sizeof(real) == 4 ? FLT_MIN : (real)DBL_MIN;
     for (int i = 0; i < ELEMENTS; i++) {
@@ -81,7 +82,11 @@ static inline void check_fill(real *x, char kind, uint64_t *state) {
         if (kind == 'S')
             x[i] = (real)(1 + (double)(check_random(state) >> 40) / 16777216);
         else if (kind == 'n')
-            x[i] = (real)((int)(check_random(state) % 254) - 125);
+            x[i] = (real)((double)(check_random(state) % (254 * 32)) / 32 - 125);
+        else if (kind == 'i')
+            x[i] = (real)(12582912 + check_random(state) % 256);
+        else if (kind == 'r')
+            x[i] = (real)(262144 + (double)(check_random(state) % 8388608) / 32);
         else if (kind == 'P')
             x[i] = size >= least && !isinf(size) ? size : 3;
     }
