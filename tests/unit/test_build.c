@@ -188,9 +188,20 @@ static const struct lowering lowerings[] = {
     {"u8[1,1,4] u8[1,1,3] u8[]", "%9: ? = ConvInteger(%0, %1, %2) pads=[1,1]",
      "S0[i0,i1,i2: 1,1,4]: a3[i0,i1,i2] = reduce(add, [r0,r1: 1,3], (i32((a0[i0,r0,i2 + r1 - 1] if 0 <= i2 + r1 - 1 < 4 else a2[])) - i32(a2[])) * i32(a1[i1,r0,r1]))\n"},
     {"f32[1,2,4] f32[2,3,3]", "%9: ? = ConvTranspose(%0, %1) strides=[2]",
-     "S0[i0,i1,i2: 1,3,9]: a2[i0,i1,i2] = reduce(add, [r0,r1: 2,2], (a0[i0,r0,i2 / 2 - r1] * a1[r0,i1,r1 * 2 + i2 % 2] if 0 <= r1 * 2 + i2 % 2 < 3 && 0 <= i2 / 2 - r1 < 4 else 0.0))\n"},
+     "S0[i0,i1,i2: 1,3,5]: a2[i0,i1,i2 * 2] = reduce(add, [r0,r1: 2,2], (a0[i0,r0,i2 - r1] * a1[r0,i1,r1 * 2] if 0 <= i2 - r1 < 4 else 0.0))\n"
+     "S1[i0,i1,i2: 1,3,4]: a2[i0,i1,i2 * 2 + 1] = reduce(add, [r0,r1: 2,1], a0[i0,r0,i2 - r1] * a1[r0,i1,r1 * 2 + 1])\n"},
+    {"f32[1,2,4] f32[2,3,3]", "%9: ? = ConvTranspose(%0, %1) strides=[17]",
+     "S0[i0,i1,i2: 1,3,54]: a2[i0,i1,i2] = reduce(add, [r0,r1: 2,1], (a0[i0,r0,i2 / 17 - r1] * a1[r0,i1,r1 * 17 + i2 % 17] if 0 <= r1 * 17 + i2 % 17 < 3 && 0 <= i2 / 17 - r1 < 4 else 0.0))\n"},
+    {"f32[1,2,4] f32[2,3,3]", "%9: ? = ConvTranspose(%0, %1) strides=[17] dilations=[2]",
+     "S0[i0,i1,i2: 1,3,56]: a2[i0,i1,i2] = reduce(add, [r0,r1: 2,3], (a0[i0,r0,(i2 - r1 * 2) / 17] * a1[r0,i1,r1] if 0 <= (i2 - r1 * 2) % 17 < 1 && 0 <= (i2 - r1 * 2) / 17 < 4 else 0.0))\n"},
+    {"f32[1,2,4] f32[2,3,2] f32[3]", "%9: ? = ConvTranspose(%0, %1, %2) strides=[2]",
+     "S0[i0,i1,i2: 1,3,8]: a3[i0,i1,i2] = reduce(add, [r0,r1: 2,1], (a0[i0,r0,i2 / 2 - r1] * a1[r0,i1,r1 * 2 + i2 % 2] if 0 <= i2 / 2 - r1 < 4 else 0.0)) + a2[i1]\n"},
+    {"f32[1,2,4] f32[2,3,2] f32[3]", "%9: ? = ConvTranspose(%0, %1, %2) output_shape=[7]",
+     "S0[i0,i1,i2: 1,3,5]: a3[i0,i1,i2] = reduce(add, [r0,r1: 2,2], (a0[i0,r0,i2 - r1] * a1[r0,i1,r1] if 0 <= i2 - r1 < 4 else 0.0)) + a2[i1]\n"
+     "S1[i0,i1,i2: 1,3,2]: a3[i0,i1,i2 + 5] = 0.0 + a2[i1]\n"},
     {"f32[1,2,4] f32[2,3,3]", "%9: ? = ConvTranspose(%0, %1) strides=[2] dilations=[2] pads=[1,1]",
-     "S0[i0,i1,i2: 1,3,9]: a2[i0,i1,i2] = reduce(add, [r0,r1: 2,3], (a0[i0,r0,(i2 - r1 * 2 + 1) / 2] * a1[r0,i1,r1] if 0 <= (i2 - r1 * 2 + 1) % 2 < 1 && 0 <= (i2 - r1 * 2 + 1) / 2 < 4 else 0.0))\n"},
+     "S0[i0,i1,i2: 1,3,5]: a2[i0,i1,i2 * 2] = 0.0\n"
+     "S1[i0,i1,i2: 1,3,4]: a2[i0,i1,i2 * 2 + 1] = reduce(add, [r0,r1: 2,3], (a0[i0,r0,i2 - r1 + 1] * a1[r0,i1,r1] if 0 <= i2 - r1 + 1 < 4 else 0.0))\n"},
     {"f32[1,2,5,5]", "%9: ? = MaxPool(%0) kernel_shape=[2,2] pads=[1,1,0,0] strides=[2,2]",
      "S0[i0,i1,i2,i3: 1,2,3,3]: a1[i0,i1,i2,i3] = reduce(max, [r0,r1: 2,2], (a0[i0,i1,i2 * 2 + r0 - 1,i3 * 2 + r1 - 1] if 0 <= i2 * 2 + r0 - 1 < 5 && 0 <= i3 * 2 + r1 - 1 < 5 else -inff32))\n"},
     {"i8[1,1,4]", "_, %9: ? = MaxPool(%0) kernel_shape=[2] storage_order=1",

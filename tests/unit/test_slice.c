@@ -59,7 +59,7 @@ static const struct {
      "output a0: u8[4]\noutput a1: u8[1]\noutput a2: i64[1]\nconst a3: u8[64] = " BYTES "\n"
      "const a4: u8[64] = " BYTES "\n"
      "if a3[5] < 3u8 { S0[i: 4]: a0[i] = a3[i * 16] } else { S1[i: 4]: a0[i] = a3[i] }\n"
-     "call topk(a4; a1, a2; 1, 1, 64, 1, 1, 1)\n"},
+     "call topk(a4; a1, a2; 2, 1, 64, 1, 1, 1)\n"},
 };
 
 static struct loops *read(struct bench *b, const char *body) {
