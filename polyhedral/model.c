@@ -24,7 +24,9 @@ enum {
     STEP_CYCLES = 2,    // around the innermost loop of a reduction
     FOLD_CYCLES = 10,   // to add up the lanes of a vector
     COSTLY_OPS = 16,    // of a function such as exp
+    MASKED = 2,         // loads that one of some lanes is as long as
     LINE = 64,          // bytes of a cache line
+    STREAMS = 8,        // runs that are foreseen at once
     SHORT_RUN = 96,     // bytes that could have come while a run begins
     MAX_DIMS = 16,
     ALIASED = 3, // loads that one from a line that was driven out is as long as
@@ -55,6 +57,7 @@ struct model {
     int dims, iters;                // of the statement; of its reduce
     const int64_t *extent;          // [dims + iters]
     vec(struct operand) operands;   // the store last
+    bool *even, *guarded;           // [dims] cut evenly; a guard speaks of it
     double ops_inside, ops_outside; // functions per step, per instance
     vec(struct border) borders;
     int64_t lanes; // of a vector
@@ -161,6 +164,31 @@ static void add_operand(struct model *m, const struct poly_access *a, bool pack)
     vec_push(&m->scratch, &m->operands, o);
 }
 
+/* ---- the order of loops ---- */
+
+static bool moves(const struct poly *p, const struct poly_access *a, const char *name) {
+    int64_t step;
+    return !stride_of(p, a, name, &step) || step != 0;
+}
+
+enum model_side model_side(const struct poly *p, const struct poly_stmt *s, int d) {
+    const struct poly_tiling *t = &s->tiling;
+    bool lanes = false, rows = false;
+    if (d == t->row[0] || d == t->row[1])
+        return MODEL_ROWS;
+    for (int k = 0; k < s->accesses.len; k++) {
+        const struct poly_access *a = &s->accesses.data[k];
+        if (a->write || !moves(p, a, s->dims[d]))
+            continue;
+        bool by_lane = t->vec >= 0 && moves(p, a, s->dims[t->vec]), by_row = false;
+        for (int i = 0; i < 2; i++)
+            by_row |= t->row[i] >= 0 && moves(p, a, s->dims[t->row[i]]);
+        lanes |= by_lane;
+        rows |= by_row || !by_lane;
+    }
+    return lanes == rows ? MODEL_NEITHER : lanes ? MODEL_LANES : MODEL_ROWS;
+}
+
 /* ---- padding ---- */
 
 static int find_name(const struct model *m, const struct expr *e, int from, int to) {
@@ -221,6 +249,15 @@ static bool is_same_load(const struct model *m, const struct poly_access *a,
     return same;
 }
 
+static bool is_guarded(const struct expr *e, const char *name) {
+    bool found = false;
+    for (int k = 2; k < e->n && e->kind == EXPR_GUARD; k++)
+        found |= expr_mentions(e->arg[k], name);
+    for (int k = 0; k < e->n && !found; k++)
+        found = is_guarded(e->arg[k], name);
+    return found;
+}
+
 static void read_statement(struct model *m, bool pack) {
     const struct poly_stmt *s = m->s;
     m->reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
@@ -230,6 +267,12 @@ static void read_statement(struct model *m, bool pack) {
     for (int d = 0; d < m->dims + m->iters; d++)
         extent[d] = extent_of(m, d);
     m->extent = extent;
+    m->even = arena_array(&m->scratch, bool, m->dims);
+    for (int d = m->s->num_repeats; d < m->dims; d++)
+        m->even[d] = model_is_even(m->poly, s, d);
+    m->guarded = arena_array(&m->scratch, bool, m->dims);
+    for (int d = m->s->num_repeats; d < m->dims; d++)
+        m->guarded[d] = is_guarded(s->stmt->rhs, s->dims[d]);
     for (int k = 0; k < s->accesses.len; k++) {
         bool known = false;
         for (int i = 0; i < k && !known; i++)
@@ -300,11 +343,49 @@ int model_cut(int64_t extent, int64_t block, struct poly_piece *pieces) {
     return n;
 }
 
+int model_cut_evenly(int64_t extent, int64_t block, int64_t unit, struct poly_piece *pieces) {
+    int64_t units = (extent + unit - 1) / unit, per = (block + unit - 1) / unit;
+    int64_t num = (units + per - 1) / per, size = units / num * unit;
+    int64_t large = units % num * (size + unit), end = extent / unit * unit;
+    int n = 0;
+    if (large >= extent) // all of them, but for what the last unit lacks
+        large = end - end % (size + unit);
+    if (large > 0)
+        pieces[n++] = (struct poly_piece){0, large, size + unit};
+    end = large + (end - large) / size * size;
+    if (end > large)
+        pieces[n++] = (struct poly_piece){large, end, size};
+    if (extent > end)
+        pieces[n++] = (struct poly_piece){end, extent, extent - end};
+    return n;
+}
+
+bool model_is_even(const struct poly *p, const struct poly_stmt *s, int d) {
+    int64_t extent;
+    bool known =
+        d >= s->num_repeats && expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent);
+    for (int k = 0; k < s->accesses.len && known; k++) {
+        const struct poly_access *a = &s->accesses.data[k];
+        bool constant = p->loops->arrays.data[a->root].kind == ARRAY_CONST;
+        known = !constant || !moves(p, a, s->dims[d]) ||
+                loops_elements(p->loops, a->root) <= extent;
+    }
+    return known;
+}
+
+/* Dimension d in blocks. */
+static int cut_dimension(const struct model *m, int d, int64_t block, int64_t unit,
+                         struct poly_piece *pieces) {
+    return m->even[d] ? model_cut_evenly(m->extent[d], block, unit, pieces)
+                      : model_cut(m->extent[d], block, pieces);
+}
+
 /* A tile as it is weighed. */
 struct shape {
     const struct poly_tiling *t;
     int64_t rows[2], vectors; // rows along each dimension; vectors of a row
     double count;             // tiles of this shape
+    bool masked;              // lanes are guarded, or not all of a vector
 };
 
 /* Different rows that an operand has. */
@@ -348,8 +429,16 @@ static double loads_of(const struct model *m, const struct operand *o, const str
     if (step == 0)
         return rows_of(o, x) * (is_aliased(o, x) ? ALIASED : 1);
     if (step == 1 || step == -1)
-        return rows_of(o, x) * (double)x->vectors * (split && is_aliased(o, x) ? ALIASED : 1);
+        return rows_of(o, x) * (double)x->vectors * (split && is_aliased(o, x) ? ALIASED : 1) *
+               (x->masked ? MASKED : 1);
     return rows_of(o, x) * (double)(x->vectors * m->lanes) * 1.5;
+}
+
+/* Two things that are done at once hinder each other the more, the less room the longer one
+ * leaves: `part` of it when both take as long. Measured: GEMM tiles on Zen 4. */
+static double overlap(double x, double y, double part, double power) {
+    double most = fmax(x, y);
+    return most * (1 + part * pow(fmin(x, y) / most, power));
 }
 
 /* Cycles of one step of the reduction. */
@@ -359,8 +448,9 @@ static double step_cycles(const struct model *m, const struct shape *x) {
     for (int k = 0; k < m->operands.len; k++)
         if (m->operands.data[k].inside)
             loads += loads_of(m, &m->operands.data[k], x);
-    double cycles = fmax(sums * m->ops_inside / t->fmas, loads / t->loads);
-    return fmax(cycles, t->latency);
+    double cycles = overlap(sums * m->ops_inside / t->fmas, loads / t->loads, 0.2, 4);
+    bool pointers = x->t->row[1] >= 0 && m->guarded[x->t->row[0]] && m->guarded[x->t->row[1]];
+    return fmax(cycles, t->latency) * (pointers ? 1.15 : 1); // one for each corner
 }
 
 /* Cycles of what is around the reduction. */
@@ -424,11 +514,12 @@ static struct extent extent_in_tile(const struct model *m, const struct operand 
         for (int d = 0; d < all && d < MAX_DIMS; d++)
             if (!done[d] && (least < 0 || llabs(o->step[d]) < llabs(o->step[least])))
                 least = d;
-        int64_t step = o->packed && o->step[least] != 0 ? 1 : o->step[least];
-        if (step == UNKNOWN)
+        if (o->packed && t->split < 0 && o->step[least] != 0)
+            e.run *= counts[least];
+        else if (o->step[least] == UNKNOWN)
             e.lines *= counts[least];
         else
-            widen(&e, step * o->size, counts[least]);
+            widen(&e, o->step[least] * o->size, counts[least]);
         done[least] = true;
     }
     e.lines *= ceil(e.run / LINE);
@@ -472,18 +563,15 @@ static double fetch_cycles(const struct model *m, const struct shape *x) {
         double bytes = e.lines * LINE;
         if (changes) {
             double fresh = part_fresh(m, o, x);
-            double late = o->source < bandwidth[0] ? 1 + SHORT_RUN / e.run : 1;
+            bool far = o->source<bandwidth[0], streams = e.lines * LINE> STREAMS * e.run;
+            double late = far ? 1 + SHORT_RUN / e.run : 1;
+            late *= far && streams ? 1.5 : 1;
             cycles += bytes * (fresh * late / o->source + (1 - fresh) / bandwidth[0]);
         } else if (bytes > half) { // the same as before, but too much to stay near
             cycles += bytes / source_of(m->target, bytes);
         }
     }
     return cycles;
-}
-
-/* Two things that are done at once hinder each other a little. */
-static double overlap(double x, double y) {
-    return fmax(x, y) + 0.1 * fmin(x, y);
 }
 
 /* Cycles of all tiles of one shape. */
@@ -500,7 +588,7 @@ static double shape_cycles(const struct model *m, const struct shape *x) {
     double cycles = TILE_CYCLES + around_cycles(m, x);
     if (m->reduce)
         cycles += steps * step_cycles(m, x) + outer * STEP_CYCLES;
-    return x->count * overlap(cycles, fetch_cycles(m, x));
+    return x->count * overlap(cycles, fetch_cycles(m, x), 0.3, 2);
 }
 
 /* Cycles to bring each operand once, from where it lies. */
@@ -514,13 +602,15 @@ static double traffic_cycles(const struct model *m) {
 /* Cycles of the tiles of all parts of rows and lanes; lanes run through `folds` times as many.
  */
 static double parts_cycles(const struct model *m, const struct poly_tiling *t,
-                           struct part (*parts)[2], const int *num, int64_t folds) {
+                           struct part (*parts)[MAX_PIECES], const int *num, int64_t folds) {
     double cycles = 0;
     for (int a = 0; a < num[0]; a++)
         for (int b = 0; b < num[1]; b++)
             for (int c = 0; c < num[2]; c++) {
                 struct shape x = {.t = t, .rows = {parts[0][a].size, parts[1][b].size}};
                 x.vectors = (parts[2][c].size * folds + m->lanes - 1) / m->lanes;
+                x.masked =
+                    (t->vec >= 0 && m->guarded[t->vec]) || parts[2][c].size * folds < m->lanes;
                 x.count = parts[0][a].count * parts[1][b].count * parts[2][c].count;
                 cycles += shape_cycles(m, &x);
             }
@@ -529,16 +619,17 @@ static double parts_cycles(const struct model *m, const struct poly_tiling *t,
 
 /* Cycles of the statement in tiles of that shape. */
 static double tiling_cycles(const struct model *m, const struct poly_tiling *t) {
-    struct part parts[3][2] = {{{1, 1}}, {{1, 1}}, {{1, 1}}};
-    struct poly_piece pieces[2];
+    struct part parts[3][MAX_PIECES] = {{{1, 1}}, {{1, 1}}, {{1, 1}}};
+    struct poly_piece pieces[MAX_PIECES];
     int num[3] = {1, 1, 1};
     double rest = 1, cycles = 0;
     for (int k = 0; k < 2; k++)
         if (t->row[k] >= 0)
-            num[k] = cut_parts(pieces, model_cut(m->extent[t->row[k]], t->rows[k], pieces),
-                               parts[k]);
+            num[k] =
+                cut_parts(pieces, cut_dimension(m, t->row[k], t->rows[k], 1, pieces), parts[k]);
     if (t->vec >= 0)
-        num[2] = cut_parts(pieces, model_cut(m->extent[t->vec], t->block, pieces), parts[2]);
+        num[2] =
+            cut_parts(pieces, cut_dimension(m, t->vec, t->block, m->lanes, pieces), parts[2]);
     struct part folds[2] = {{1, 1}};
     int num_folds = 1;
     if (t->fold >= 0)
@@ -548,7 +639,7 @@ static double tiling_cycles(const struct model *m, const struct poly_tiling *t) 
             rest *= (double)m->extent[d];
     for (int f = 0; f < num_folds; f++)
         cycles += rest * folds[f].count * parts_cycles(m, t, parts, num, folds[f].size);
-    return fmax(cycles, traffic_cycles(m));
+    return overlap(cycles, traffic_cycles(m), 0.3, 2);
 }
 
 /* ---- candidates ---- */
@@ -565,6 +656,8 @@ static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tili
             double next = best->cycles;
             *best = *t;
             best->next = next;
+        } else if (t->cycles < best->next) {
+            best->next = fmax(t->cycles, best->cycles); // as good, but not chosen
         }
     }
     t->vec_outer = false;
@@ -770,6 +863,7 @@ bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *tak
     out->cycles = out->next = INFINITY;
     read_statement(&m, pack);
     m.lanes = lanes_of(&m);
+    t.unit = m.lanes;
     if (m.lanes > 1) {
         try_all(&m, taken, &t, out);
         order_reduce(&m, out);

@@ -13,7 +13,7 @@
 #include "polyhedral/poly.h"
 
 enum {
-    SHARED_BLOCK = 4,      // chains of additions hide each other's latency
+    SHARED_BLOCK = 4,     // chains of additions hide each other's latency
     SHARED_ELEMENTS = 512 // of a block, on targets with vectors
 };
 

@@ -54,12 +54,13 @@ struct poly_branch {
     int depth; // repeats around the if
 };
 
-enum { MAX_REDUCE = 8 };
+enum { MAX_REDUCE = 8, MAX_PIECES = 3 };
 
 /* How a statement runs in tiles on a target with vectors (model.c). */
 struct poly_tiling {
     int vec;         // dimension along which lanes lie, or -1
     int64_t block;   // instances of a tile along it
+    int64_t unit;    // of a vector
     int fold;        // dimension whose instances go on where those along vec end, so that lanes
                      // run through both, or -1
     int64_t folds;   // of a tile along it; block is the whole extent of vec then
@@ -257,6 +258,11 @@ struct poly_piece {
     int64_t lo, hi, size;
 };
 
+/* With which loops of its tiling a loop of the statement belongs: with those over blocks of
+ * lanes, when what differs from lane to lane depends on it, with those over rows, when that
+ * does not, or around both. */
+enum model_side { MODEL_NEITHER, MODEL_LANES, MODEL_ROWS };
+enum model_side model_side(const struct poly *p, const struct poly_stmt *s, int d);
 /* Could this constant be given any layout: read by this statement alone, by iterators? */
 bool model_can_pack(const struct poly *p, const struct poly_stmt *s,
                     const struct poly_access *a);
@@ -266,6 +272,11 @@ int model_cut(int64_t extent, int64_t block, struct poly_piece *pieces);
  * instances along `inner` end? What speaks of either but in an index makes it false. */
 bool model_folds(const struct poly *p, const struct poly_stmt *s, int outer, int inner,
                  int64_t extent);
+/* The same in whole units, but for the last: as many blocks as are needed, of two sizes that
+ * differ by one unit at most. Up to MAX_PIECES. */
+int model_cut_evenly(int64_t extent, int64_t block, int64_t unit, struct poly_piece *pieces);
+/* Are blocks along d cut evenly? Where a constant may be packed by them they are all alike. */
+bool model_is_even(const struct poly *p, const struct poly_stmt *s, int d);
 /* The best tiles for a statement on p->target; dimensions that are `taken` [num_dims] are left
  * alone, rows along fixed_row (or -1) are given. `pack`: constants that can be packed are taken
  * to lie as is best. False: none, its loops are left to the C compiler. */

@@ -196,10 +196,10 @@ static __isl_give isl_schedule *row_schedule(const struct cut *c,
 struct tiles {
     const struct poly *poly;
     const struct poly_stmt *s;
-    int num;                      // of loops
-    int *dim;                     // [num] outermost first
-    struct poly_piece (*cut)[2];  // [num] pieces of each
-    int *num_cut;                 // [num]
+    int num;                              // of loops
+    int *dim;                             // [num] outermost first
+    struct poly_piece (*cut)[MAX_PIECES]; // [num] pieces of each
+    int *num_cut;                         // [num]
     const struct poly_piece **at; // [num_dims] the piece at hand of a dimension that tiles cut
     const char *marks[3];         // of tiles without lanes, with lanes, with folded ones
 };
@@ -274,18 +274,37 @@ static int64_t extent_of(const struct poly_stmt *s, int d) {
     return known ? extent : -1;
 }
 
-static void add_cut(struct tiles *x, int d, int64_t size) {
-    struct poly_piece pieces[2];
-    add_loop(x, d, pieces, model_cut(extent_of(x->s, d), size, pieces));
+static void add_cut(struct tiles *x, int d, int64_t size, int64_t unit) {
+    struct poly_piece pieces[MAX_PIECES];
+    int64_t extent = extent_of(x->s, d);
+    bool even = unit > 0 && model_is_even(x->poly, x->s, d);
+    add_loop(x, d, pieces,
+             even ? model_cut_evenly(extent, size, unit, pieces)
+                  : model_cut(extent, size, pieces));
 }
 
-/* The loops over the blocks of lanes. */
-static void add_lanes(struct tiles *x) {
+/* The loops that go with `side`, by blocks where they are rows. */
+static void add_loops(struct tiles *x, const bool *free_dims, enum model_side side) {
     const struct poly_tiling *t = &x->s->tiling;
+    for (int d = x->s->num_repeats; d < x->s->num_dims; d++) {
+        struct poly_piece all = {0, extent_of(x->s, d), 1};
+        if (!free_dims[d] || model_side(x->poly, x->s, d) != side)
+            continue;
+        if (d == t->row[0] || d == t->row[1])
+            add_cut(x, d, t->rows[d == t->row[1]], 1);
+        else
+            add_loop(x, d, &all, 1);
+    }
+}
+
+/* The loops over the blocks of lanes, inside those that go with them. */
+static void add_lanes(struct tiles *x, const bool *free_dims) {
+    const struct poly_tiling *t = &x->s->tiling;
+    add_loops(x, free_dims, MODEL_LANES);
     if (t->fold >= 0)
-        add_cut(x, t->fold, t->folds);
+        add_cut(x, t->fold, t->folds, 0);
     if (t->vec >= 0)
-        add_cut(x, t->vec, t->block);
+        add_cut(x, t->vec, t->block, t->unit);
 }
 
 /* A statement in tiles, as its tiling says; dimensions that are `shared` have their loops
@@ -296,27 +315,23 @@ static __isl_give isl_schedule *tile_schedule(struct poly *p, const struct poly_
     const struct poly_tiling *t = &s->tiling;
     int n = s->num_dims;
     struct tiles x = {.poly = p, .s = s};
-    struct poly_piece pieces[2];
     for (int k = 0; k < 3; k++)
         x.marks[k] = mark_of(p, s, k);
     diag_remark(p->diag, REMARK_ANALYSIS, poly_loc(s), "%s: %s", s->name, model_describe(p, s));
     x.dim = arena_array(&p->arena, int, n);
-    x.cut = (struct poly_piece(*)[2])arena_array(&p->arena, struct poly_piece, 2 * n);
+    x.cut = (struct poly_piece(*)[MAX_PIECES])arena_array(&p->arena, struct poly_piece,
+                                                          MAX_PIECES * n);
     x.num_cut = arena_array(&p->arena, int, n);
     x.at = arena_array(&p->arena, const struct poly_piece *, n);
+    bool *free_dims = arena_array(&p->arena, bool, n);
+    for (int d = s->num_repeats; d < n; d++)
+        free_dims[d] = !shared[d] && d != t->vec && d != t->fold && d != row;
+    add_loops(&x, free_dims, MODEL_NEITHER);
     if (t->vec_outer)
-        add_lanes(&x);
-    for (int d = s->num_repeats; d < n; d++) {
-        if (shared[d] || d == t->vec || d == t->fold || d == row)
-            continue;
-        pieces[0] = (struct poly_piece){0, extent_of(s, d), 1};
-        if (d == t->row[0] || d == t->row[1])
-            add_cut(&x, d, t->rows[d == t->row[1]]);
-        else
-            add_loop(&x, d, pieces, 1);
-    }
+        add_lanes(&x, free_dims);
+    add_loops(&x, free_dims, MODEL_ROWS);
     if (!t->vec_outer)
-        add_lanes(&x);
+        add_lanes(&x, free_dims);
     isl_set *domain = isl_set_copy(s->domain);
     if (row >= 0) {
         domain = in_piece(domain, row, fixed);

@@ -151,9 +151,10 @@ static const struct {
 
 /* The numbers of the functions that the run function calls, in order. */
 static void list_calls(struct str *s, struct program *p) {
-    const char *at = strstr(str_cstr(&p->source), "\nint m_run(");
+    const char *at = strstr(str_cstr(&p->source), "\nint m_run("), *end;
     ck_assert(at != NULL);
-    while ((at = strstr(at, " m_")) != NULL) {
+    end = strstr(at, "m_profiled("); // which calls them once more
+    while ((at = strstr(at, " m_")) != NULL && (!end || at < end)) {
         at += strlen(" m_");
         size_t digits = strspn(at, "0123456789");
         if (digits == 0)
