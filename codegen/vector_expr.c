@@ -381,7 +381,28 @@ static const char *quotient(struct vector_tile *t, const struct expr *e) {
     return let_long(t, vector_prim(t, PRIM_MUL, x, y, NULL));
 }
 
-static const char *func_value(struct vector_tile *t, const struct expr *e) {
+/* What e is the reciprocal of, lane by lane; NULL: it is none. */
+static const struct expr *reciprocal_of(const struct vector_tile *t, const struct expr *e) {
+    bool is = e->kind == EXPR_FUNC && e->func == FUNC_DIV && by_lane(t, e->arg[1]) &&
+              e->arg[0]->kind == EXPR_CONST && e->arg[0]->value.f == 1;
+    return is ? e->arg[1] : NULL;
+}
+
+/* x * (1 / y) as x / y: rounded once less. */
+static const struct expr *without_reciprocal(struct vector_tile *t, const struct expr *e) {
+    struct arena *a = &t->em->arena;
+    if (e->func != FUNC_MUL || t->strict)
+        return e;
+    for (int k = 0; k < 2; k++) {
+        const struct expr *y = reciprocal_of(t, e->arg[k]);
+        if (y)
+            return expr_2(a, FUNC_DIV, e->arg[1 - k], y);
+    }
+    return e;
+}
+
+static const char *func_value(struct vector_tile *t, const struct expr *product) {
+    const struct expr *e = without_reciprocal(t, product);
     enum prim p = prim_of_func(e->func);
     if (e->func == FUNC_DIV && !t->strict && !by_lane(t, e->arg[1]))
         return quotient(t, e);
