@@ -24,6 +24,8 @@ enum {
     STEP_CYCLES = 2,    // around the innermost loop of a reduction
     FOLD_CYCLES = 10,   // to add up the lanes of a vector
     COSTLY_OPS = 16,    // of a function such as exp
+    WRITTEN_OUT = 9,    // steps of an innermost loop, and
+    WRITTEN_SUMS = 288, // accumulators that they set in all (codegen/vector.c)
     MASKED = 2,         // loads that one of some lanes is as long as
     LINE = 64,          // bytes of a cache line
     STREAMS = 8,        // runs that are foreseen at once
@@ -402,6 +404,38 @@ static int lane_of(const struct model *m, const struct poly_tiling *t) {
     return t->split >= 0 ? m->dims + t->split : t->vec;
 }
 
+/* Is iterator r of the reduce among the innermost loops that codegen writes out, so that rows
+ * can share what they load? */
+static bool is_written_out(const struct model *m, const struct shape *x, int r) {
+    const struct poly_tiling *t = x->t;
+    int64_t steps = 1, sums = x->rows[0] * x->rows[1] * x->vectors;
+    for (int k = m->iters - 1; k >= 0 && k < MAX_REDUCE; k--) {
+        int64_t extent = m->extent[m->dims + t->order[k]];
+        steps *= extent;
+        if (extent > WRITTEN_OUT || steps * sums > WRITTEN_SUMS)
+            return false;
+        if (t->order[k] == r)
+            return true;
+    }
+    return false;
+}
+
+/* The part of the loads of all rows and steps that differ: windows of neighbours overlap. */
+static double part_different(const struct model *m, const struct operand *o,
+                             const struct shape *x) {
+    double part = 1;
+    for (int k = 0; k < 2; k++)
+        for (int r = 0; r < m->iters && x->t->row[k] >= 0; r++) {
+            int64_t row = o->step[x->t->row[k]], step = o->step[m->dims + r];
+            double rows = (double)x->rows[k], steps = (double)m->extent[m->dims + r];
+            if (row == UNKNOWN || step == UNKNOWN || step == 0 || row == 0 || row % step ||
+                row / step >= m->extent[m->dims + r] || !is_written_out(m, x, r))
+                continue;
+            part *= ((rows - 1) * (double)(row / step) + steps) / (rows * steps);
+        }
+    return part < 1 ? part : 1;
+}
+
 /* Rows whose elements lie a multiple of a page apart fall into the same few sets of the nearest
  * cache: when there are more than its ways, each load has to fetch its line again. */
 static bool is_aliased(const struct operand *o, const struct shape *x) {
@@ -426,11 +460,12 @@ static double loads_of(const struct model *m, const struct operand *o, const str
     bool split = x->t->split >= 0; // rows that are walked along side by side
     if (o->packed && step != 0)
         step = 1;
+    double part = part_different(m, o, x);
     if (step == 0)
-        return rows_of(o, x) * (is_aliased(o, x) ? ALIASED : 1);
+        return part * rows_of(o, x) * (is_aliased(o, x) ? ALIASED : 1);
     if (step == 1 || step == -1)
-        return rows_of(o, x) * (double)x->vectors * (split && is_aliased(o, x) ? ALIASED : 1) *
-               (x->masked ? MASKED : 1);
+        return part * rows_of(o, x) * (double)x->vectors *
+               (split && is_aliased(o, x) ? ALIASED : 1) * (x->masked ? MASKED : 1);
     return rows_of(o, x) * (double)(x->vectors * m->lanes) * 1.5;
 }
 
@@ -644,11 +679,32 @@ static double tiling_cycles(const struct model *m, const struct poly_tiling *t) 
 
 /* ---- candidates ---- */
 
+/* The order of the reduce's loops: what is walked along in small steps innermost, a longer loop
+ * rather than one of a few steps. */
+static void order_reduce(const struct model *m, struct poly_tiling *t) {
+    int n = m->iters < MAX_REDUCE ? m->iters : MAX_REDUCE;
+    for (int i = 0; i < n; i++)
+        t->order[i] = i;
+    if (m->poly->strict || n != m->iters)
+        return;
+    int inner = n - 1;
+    for (int i = 0; i < n; i++) {
+        int64_t mine = m->extent[m->dims + i], best = m->extent[m->dims + inner];
+        if (t->split == i || (t->split < 0 && mine > best && best < 8))
+            inner = i;
+    }
+    for (int i = inner; i + 1 < n; i++)
+        t->order[i] = t->order[i + 1];
+    if (n > 0)
+        t->order[n - 1] = inner;
+}
+
 static bool fits_registers(const struct model *m, int64_t rows, int64_t vectors) {
     return rows * vectors + vectors + 1 <= m->target->registers && rows <= MAX_TILE_ROWS;
 }
 
 static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tiling *best) {
+    order_reduce(m, t);
     for (int outer = 0; outer < (t->vec >= 0 && t->row[0] >= 0 ? 2 : 1); outer++) {
         t->vec_outer = outer;
         t->cycles = tiling_cycles(m, t);
@@ -774,26 +830,6 @@ static int64_t lanes_of(const struct model *m) {
     for (int k = 0; k < m->operands.len; k++)
         same &= m->poly->loops->arrays.data[m->operands.data[k].a->array].dtype == t;
     return same ? m->target->vector_bytes * 8 / dtype_info(t)->bits : 0;
-}
-
-/* The order of the reduce's loops: what is walked along in small steps innermost, a longer loop
- * rather than one of a few steps. */
-static void order_reduce(const struct model *m, struct poly_tiling *t) {
-    int n = m->iters < MAX_REDUCE ? m->iters : MAX_REDUCE;
-    for (int i = 0; i < n; i++)
-        t->order[i] = i;
-    if (m->poly->strict || n != m->iters)
-        return;
-    int inner = n - 1;
-    for (int i = 0; i < n; i++) {
-        int64_t mine = m->extent[m->dims + i], best = m->extent[m->dims + inner];
-        if (t->split == i || (t->split < 0 && mine > best && best < 8))
-            inner = i;
-    }
-    for (int i = inner; i + 1 < n; i++)
-        t->order[i] = t->order[i + 1];
-    if (n > 0)
-        t->order[n - 1] = inner;
 }
 
 static void try_all(const struct model *m, const bool *taken, struct poly_tiling *t,
