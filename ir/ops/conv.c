@@ -304,6 +304,7 @@ static int64_t reach(const struct transposed *t, int d) {
 /* A phase in one dimension: results o = yS + number for y < results get the taps first + r step
  * for r < taps of the inputs y + place - r back. */
 struct phase {
+    int dim;
     int64_t number, results, first, step, taps, place, back;
 };
 
@@ -316,7 +317,7 @@ static struct phase phase_of(const struct transposed *t, int d, int64_t number) 
     while (first < step && first < kernel && (from - first * dilation) % stride != 0)
         first++;
     bool some = first < step && first < kernel;
-    struct phase p = {.number = number, .first = first, .step = step};
+    struct phase p = {.dim = d, .number = number, .first = first, .step = step};
     p.results = end > number ? (end - number - 1) / stride + 1 : 0;
     p.taps = some ? (kernel - first - 1) / step + 1 : 0;
     p.place = (from - first * dilation) / stride;
@@ -325,15 +326,15 @@ static struct phase phase_of(const struct transposed *t, int d, int64_t number) 
 }
 
 /* One dimension of a phase, for its result y. */
-static void add_phase(struct nest *s, const struct transposed *t, int d, const struct expr *y,
-                      const struct phase *p, struct hits *h) {
+static void add_phase(struct nest *s, const struct transposed *t, const struct phase *p,
+                      const struct expr *y, struct hits *h) {
     struct lower *l = s->l;
     const struct expr *r = nest_reduce_iter(s, p->taps);
     int64_t least = p->place - (p->taps - 1) * p->back, most = p->place + p->results - 1;
-    h->tap[d] = x_addk(l, x_mul(l, r, p->step), p->first);
-    h->place[d] = x_sub(l, x_addk(l, y, p->place), x_mul(l, r, p->back));
-    if (least < 0 || most >= t->in[d])
-        add_bound(l, h, h->place[d], t->in[d]);
+    h->tap[p->dim] = x_addk(l, x_mul(l, r, p->step), p->first);
+    h->place[p->dim] = x_sub(l, x_addk(l, y, p->place), x_mul(l, r, p->back));
+    if (least < 0 || most >= t->in[p->dim])
+        add_bound(l, h, h->place[p->dim], t->in[p->dim]);
 }
 
 /* Are the phases of a dimension one statement at no cost? Each then is one tap of one input,
@@ -361,7 +362,7 @@ static const struct expr *sum_taps(struct nest *s, const struct transposed *t,
         if (join[d])
             add_taps(s, t, d, s->at[p->first + d], &h);
         else
-            add_phase(s, t, d, s->at[p->first + d], &phase[d], &h);
+            add_phase(s, t, &phase[d], s->at[p->first + d], &h);
         ix[2 + d] = h.place[d];
         iw[2 + d] = h.tap[d];
     }
