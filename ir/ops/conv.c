@@ -3,7 +3,7 @@
  *
  * Y[n, gM+m, o…] = sum over c, k… of X[n, gC+c, oS+kD-P…] * W[gM+m, c, k…] + B[gM+m]. The
  * transposed one gathers: each result sums the taps that hit it, which are the same for every
- * S-th result, so that there is a statement for each of S phases (ONNX Conv-22,
+ * S-th result, so that there are statements for phases (ONNX Conv-22,
  * ConvTranspose-22, ConvInteger-10). */
 #include "ir/build.h"
 #include "ir/op.h"
@@ -179,8 +179,7 @@ struct places {
     const struct expr *result[GRAPH_MAX_RANK];  // index of the result
 };
 
-/* extent: of the iterators of the places; NULL: y's. */
-static void iterate(struct nest *s, int x, int y, const int64_t *extent, struct places *p) {
+static void iterate_channels(struct nest *s, int x, int y, struct places *p) {
     struct lower *l = s->l;
     int64_t group = node_int(l->node, "group");
     p->in_group = l_dim(l, x, 1) / group;
@@ -191,8 +190,6 @@ static void iterate(struct nest *s, int x, int y, const int64_t *extent, struct 
     p->first = s->iters.len;
     p->result[0] = p->batch;
     p->result[1] = p->channel;
-    for (int d = 2; d < l_rank(l, y); d++)
-        p->result[d] = nest_iter(s, extent ? extent[d - 2] : l_dim(l, y, d));
 }
 
 static const struct expr *add_bias(struct lower *l, const struct expr *sum,
@@ -229,7 +226,9 @@ static void convolve(struct lower *l, const struct node *n, bool integer) {
     struct places p;
     struct nest *s = nest_new(l);
     node_window(l->arena, n, node_shape(n, 1)->dims + 2, &window);
-    iterate(s, x, y, NULL, &p);
+    iterate_channels(s, x, y, &p);
+    for (int d = 2; d < l_rank(l, y); d++)
+        p.result[d] = nest_iter(s, l_dim(l, y, d));
     iw[0] = p.channel;
     iw[1] = nest_reduce_iter(s, p.in_group);
     ix[0] = p.batch;
@@ -253,7 +252,7 @@ static void lower_convinteger(struct lower *l, const struct node *n) {
     convolve(l, n, true);
 }
 
-enum { MAX_PHASES = 16 }; // statements of one transposed convolution
+enum { MAX_STATEMENTS = 16, MAX_STRIDE = 256 }; // of convolutions that are taken apart
 
 /* The taps that hit one result: places in the input and in the kernel, and the conditions. */
 struct hits {
@@ -301,11 +300,11 @@ static int64_t reach(const struct transposed *t, int d) {
     return end < t->out[d] ? end : t->out[d];
 }
 
-/* A phase in one dimension: results o = yS + number for y < results get the taps first + r step
- * for r < taps of the inputs y + place - r back. */
+/* Phases of one dimension that are alike: results o = yS + number + q for y < results and q <
+ * count get the taps first + q + r step for r < taps, of the inputs y + place - r back. */
 struct phase {
     int dim;
-    int64_t number, results, first, step, taps, place, back;
+    int64_t number, count, results, first, step, taps, place, back;
 };
 
 /* Solves o + P - kD = iS for k and i. */
@@ -317,7 +316,7 @@ static struct phase phase_of(const struct transposed *t, int d, int64_t number) 
     while (first < step && first < kernel && (from - first * dilation) % stride != 0)
         first++;
     bool some = first < step && first < kernel;
-    struct phase p = {.dim = d, .number = number, .first = first, .step = step};
+    struct phase p = {.dim = d, .number = number, .count = 1, .first = first, .step = step};
     p.results = end > number ? (end - number - 1) / stride + 1 : 0;
     p.taps = some ? (kernel - first - 1) / step + 1 : 0;
     p.place = (from - first * dilation) / stride;
@@ -325,30 +324,55 @@ static struct phase phase_of(const struct transposed *t, int d, int64_t number) 
     return p;
 }
 
-/* One dimension of a phase, for its result y. */
+/* The phase and those behind it that are alike. */
+static struct phase phases_from(const struct transposed *t, int d, int64_t number) {
+    struct phase p = phase_of(t, d, number);
+    for (bool alike = true; alike && number + p.count < t->stride[d]; p.count += alike) {
+        struct phase next = phase_of(t, d, number + p.count);
+        alike = next.results == p.results && next.taps == p.taps &&
+                (p.taps == 0 || (next.first == p.first + p.count && next.place == p.place));
+    }
+    return p;
+}
+
+/* One dimension of phases, for the results y, q. */
 static void add_phase(struct nest *s, const struct transposed *t, const struct phase *p,
-                      const struct expr *y, struct hits *h) {
+                      const struct expr *const *at, struct hits *h) {
     struct lower *l = s->l;
     const struct expr *r = nest_reduce_iter(s, p->taps);
     int64_t least = p->place - (p->taps - 1) * p->back, most = p->place + p->results - 1;
-    h->tap[p->dim] = x_addk(l, x_mul(l, r, p->step), p->first);
-    h->place[p->dim] = x_sub(l, x_addk(l, y, p->place), x_mul(l, r, p->back));
+    h->tap[p->dim] = x_addk(l, x_add(l, x_mul(l, r, p->step), at[1]), p->first);
+    h->place[p->dim] = x_sub(l, x_addk(l, at[0], p->place), x_mul(l, r, p->back));
     if (least < 0 || most >= t->in[p->dim])
         add_bound(l, h, h->place[p->dim], t->in[p->dim]);
 }
 
-/* Are the phases of a dimension one statement at no cost? Each then is one tap of one input,
- * and o / S and o % S become iterators. */
-static bool phases_join(const struct transposed *t, int d) {
-    return t->kernel[d] == t->stride[d] && t->dilation[d] == 1 && t->pad_begin[d] == 0 &&
-           t->out[d] == t->in[d] * t->stride[d];
+/* A statement to be: of phases in each dimension, or of all in all (phase NULL); at: the
+ * iterators y and q of each dimension (o in the latter case). */
+struct part {
+    const struct transposed *t;
+    const struct phase *phase;
+    struct places places;
+    const struct expr *at[GRAPH_MAX_RANK][2];
+};
+
+static void iterate_part(struct nest *s, struct part *part) {
+    struct lower *l = s->l;
+    for (int d = 0; d < part->t->rank; d++) {
+        const struct phase *p = part->phase ? &part->phase[d] : NULL;
+        const struct expr **at = part->at[d];
+        at[0] = nest_iter(s, p ? p->results : part->t->out[d]);
+        at[1] = p && p->count > 1 ? nest_iter(s, p->count) : x_int(l, 0);
+        part->places.result[2 + d] =
+            p ? x_addk(l, x_add(l, x_mul(l, at[0], part->t->stride[d]), at[1]), p->number)
+              : at[0];
+    }
 }
 
-/* The sum of the taps of a phase in each dimension (join: of all phases). */
-static const struct expr *sum_taps(struct nest *s, const struct transposed *t,
-                                   const struct phase *phase, const bool *join,
-                                   const struct places *p) {
+/* The sum of the taps. */
+static const struct expr *sum_taps(struct nest *s, const struct part *part) {
     struct lower *l = s->l;
+    const struct places *p = &part->places;
     struct hits h = {.num_bounds = 0};
     int x = l_in(l, 0), w = l_in(l, 1);
     const struct expr *none = expr_int(l->arena, l_type(l, x), 0);
@@ -356,13 +380,13 @@ static const struct expr *sum_taps(struct nest *s, const struct transposed *t,
         x_add(l, x_mul(l, p->group, p->in_group), nest_reduce_iter(s, p->in_group));
     const struct expr *ix[GRAPH_MAX_RANK] = {p->batch, c},
                       *iw[GRAPH_MAX_RANK] = {c, s->at[p->first - 1]};
-    for (int d = 0; d < t->rank; d++) {
-        if (!join[d] && phase[d].taps == 0)
+    for (int d = 0; d < part->t->rank; d++) {
+        if (part->phase && part->phase[d].taps == 0)
             return none;
-        if (join[d])
-            add_taps(s, t, d, s->at[p->first + d], &h);
+        if (part->phase)
+            add_phase(s, part->t, &part->phase[d], part->at[d], &h);
         else
-            add_phase(s, t, &phase[d], s->at[p->first + d], &h);
+            add_taps(s, part->t, d, part->at[d][0], &h);
         ix[2 + d] = h.place[d];
         iw[2 + d] = h.tap[d];
     }
@@ -370,45 +394,38 @@ static const struct expr *sum_taps(struct nest *s, const struct transposed *t,
     return nest_reduce(s, FUNC_ADD, expr_guard(l->arena, hit, none, h.bounds, h.num_bounds));
 }
 
-/* The statement of one phase in each dimension. */
-static void lower_phase(struct lower *l, const struct transposed *t, const struct phase *phase,
-                        const bool *join) {
-    int64_t extent[GRAPH_MAX_RANK];
-    struct places p;
+static void lower_part(struct lower *l, const struct transposed *t, const struct phase *phase) {
+    struct part part = {.t = t, .phase = phase};
     struct nest *s = nest_new(l);
     int y = l_out(l, 0);
-    for (int d = 0; d < t->rank; d++)
-        extent[d] = join[d] ? t->out[d] : phase[d].results;
-    iterate(s, l_in(l, 0), y, extent, &p);
-    for (int d = 0; d < t->rank; d++)
-        if (!join[d])
-            p.result[2 + d] =
-                x_addk(l, x_mul(l, p.result[2 + d], t->stride[d]), phase[d].number);
-    nest_store(s, y, p.result, add_bias(l, sum_taps(s, t, phase, join, &p), &p));
+    iterate_channels(s, l_in(l, 0), y, &part.places);
+    iterate_part(s, &part);
+    nest_store(s, y, part.places.result, add_bias(l, sum_taps(s, &part), &part.places));
 }
 
-/* Which dimensions are not taken apart: those whose phases join, and all when there would be
- * too many statements. */
-static void choose_joins(const struct transposed *t, bool *join) {
-    int64_t phases = 1;
-    for (int d = 0; d < t->rank && phases <= MAX_PHASES; d++) {
-        join[d] = phases_join(t, d);
-        phases *= join[d] ? 1 : t->stride[d];
+/* Would there be few statements? */
+static bool comes_apart(const struct transposed *t) {
+    int64_t statements = 1;
+    for (int d = 0; d < t->rank && statements <= MAX_STATEMENTS; d++) {
+        int64_t n = t->stride[d] <= MAX_STRIDE ? 0 : MAX_STATEMENTS + 1;
+        for (int64_t k = 0; k < t->stride[d] && n <= MAX_STATEMENTS; n++)
+            k += phases_from(t, d, k).count;
+        statements *= n;
     }
-    for (int d = 0; d < t->rank && phases > MAX_PHASES; d++)
-        join[d] = true;
+    return statements <= MAX_STATEMENTS;
 }
 
-/* A statement for each combination of phases of the dimensions that are taken apart. */
-static void lower_phases(struct lower *l, const struct transposed *t, const bool *join) {
+/* A statement for each combination of phases of the dimensions. */
+static void lower_phases(struct lower *l, const struct transposed *t) {
     struct phase phase[GRAPH_MAX_RANK];
     for (int d = 0; d < t->rank; d++)
-        phase[d] = phase_of(t, d, 0);
+        phase[d] = phases_from(t, d, 0);
     for (int d = t->rank - 1; d >= 0;) {
-        lower_phase(l, t, phase, join);
+        lower_part(l, t, phase);
         for (d = t->rank - 1; d >= 0; d--) {
-            bool more = !join[d] && phase[d].number + 1 < t->stride[d];
-            phase[d] = phase_of(t, d, more ? phase[d].number + 1 : 0);
+            int64_t next = phase[d].number + phase[d].count;
+            bool more = next < t->stride[d];
+            phase[d] = phases_from(t, d, more ? next : 0);
             if (more)
                 break;
         }
@@ -416,28 +433,28 @@ static void lower_phases(struct lower *l, const struct transposed *t, const bool
 }
 
 /* The results behind the reach of dimension d, within it in those before. */
-static void lower_tail(struct lower *l, const struct transposed *t, const bool *join, int d) {
-    int64_t extent[GRAPH_MAX_RANK];
+static void lower_tail(struct lower *l, const struct transposed *t, int d) {
     struct places p;
     struct nest *s = nest_new(l);
     int y = l_out(l, 0);
-    for (int k = 0; k < t->rank; k++)
-        extent[k] = k < d && !join[k] ? reach(t, k) : t->out[k];
-    extent[d] -= reach(t, d);
-    iterate(s, l_in(l, 0), y, extent, &p);
-    p.result[2 + d] = x_addk(l, p.result[2 + d], reach(t, d));
+    iterate_channels(s, l_in(l, 0), y, &p);
+    for (int k = 0; k < t->rank; k++) {
+        int64_t from = k == d ? reach(t, d) : 0, to = k < d ? reach(t, k) : t->out[k];
+        p.result[2 + k] = x_addk(l, nest_iter(s, to - from), from);
+    }
     nest_store(s, y, p.result, add_bias(l, expr_int(l->arena, l_type(l, y), 0), &p));
 }
 
 static void lower_convtranspose(struct lower *l, const struct node *n) {
     struct transposed t;
-    bool join[GRAPH_MAX_RANK] = {false};
     transposed_of(l->arena, n, &t);
-    choose_joins(&t, join);
-    lower_phases(l, &t, join);
+    if (!comes_apart(&t)) {
+        lower_part(l, &t, NULL);
+        return;
+    }
+    lower_phases(l, &t);
     for (int d = 0; d < t.rank; d++)
-        if (!join[d])
-            lower_tail(l, &t, join, d);
+        lower_tail(l, &t, d);
 }
 
 // clang-format off

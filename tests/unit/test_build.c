@@ -191,11 +191,18 @@ static const struct lowering lowerings[] = {
      "S0[i0,i1,i2: 1,3,5]: a2[i0,i1,i2 * 2] = reduce(add, [r0,r1: 2,2], (a0[i0,r0,i2 - r1] * a1[r0,i1,r1 * 2] if 0 <= i2 - r1 < 4 else 0.0))\n"
      "S1[i0,i1,i2: 1,3,4]: a2[i0,i1,i2 * 2 + 1] = reduce(add, [r0,r1: 2,1], a0[i0,r0,i2 - r1] * a1[r0,i1,r1 * 2 + 1])\n"},
     {"f32[1,2,4] f32[2,3,3]", "%9: ? = ConvTranspose(%0, %1) strides=[17]",
-     "S0[i0,i1,i2: 1,3,54]: a2[i0,i1,i2] = reduce(add, [r0,r1: 2,1], (a0[i0,r0,i2 / 17 - r1] * a1[r0,i1,r1 * 17 + i2 % 17] if 0 <= r1 * 17 + i2 % 17 < 3 && 0 <= i2 / 17 - r1 < 4 else 0.0))\n"},
-    {"f32[1,2,4] f32[2,3,3]", "%9: ? = ConvTranspose(%0, %1) strides=[17] dilations=[2]",
-     "S0[i0,i1,i2: 1,3,56]: a2[i0,i1,i2] = reduce(add, [r0,r1: 2,3], (a0[i0,r0,(i2 - r1 * 2) / 17] * a1[r0,i1,r1] if 0 <= (i2 - r1 * 2) % 17 < 1 && 0 <= (i2 - r1 * 2) / 17 < 4 else 0.0))\n"},
+     "S0[i0,i1,i2,i3: 1,3,4,3]: a2[i0,i1,i2 * 17 + i3] = reduce(add, [r0,r1: 2,1], a0[i0,r0,i2 - r1] * a1[r0,i1,r1 * 17 + i3])\n"
+     "S1[i0,i1,i2,i3: 1,3,3,14]: a2[i0,i1,i2 * 17 + i3 + 3] = 0.0\n"},
+    {"f32[1,2,4] f32[2,3,8]", "%9: ? = ConvTranspose(%0, %1) strides=[4] pads=[1,1]",
+     "S0[i0,i1,i2,i3: 1,3,5,2]: a2[i0,i1,i2 * 4 + i3] = reduce(add, [r0,r1: 2,2], (a0[i0,r0,i2 - r1] * a1[r0,i1,r1 * 4 + i3 + 1] if 0 <= i2 - r1 < 4 else 0.0))\n"
+     "S1[i0,i1,i2: 1,3,4]: a2[i0,i1,i2 * 4 + 2] = reduce(add, [r0,r1: 2,2], (a0[i0,r0,i2 - r1] * a1[r0,i1,r1 * 4 + 3] if 0 <= i2 - r1 < 4 else 0.0))\n"
+     "S2[i0,i1,i2: 1,3,4]: a2[i0,i1,i2 * 4 + 3] = reduce(add, [r0,r1: 2,2], (a0[i0,r0,i2 - r1 + 1] * a1[r0,i1,r1 * 4] if 0 <= i2 - r1 + 1 < 4 else 0.0))\n"},
+    {"f32[1,2,4] f32[2,3,3]", "%9: ? = ConvTranspose(%0, %1) strides=[257]",
+     "S0[i0,i1,i2: 1,3,774]: a2[i0,i1,i2] = reduce(add, [r0,r1: 2,1], (a0[i0,r0,i2 / 257 - r1] * a1[r0,i1,r1 * 257 + i2 % 257] if 0 <= r1 * 257 + i2 % 257 < 3 && 0 <= i2 / 257 - r1 < 4 else 0.0))\n"},
+    {"f32[1,2,4] f32[2,3,9]", "%9: ? = ConvTranspose(%0, %1) strides=[17] dilations=[2]",
+     "S0[i0,i1,i2: 1,3,68]: a2[i0,i1,i2] = reduce(add, [r0,r1: 2,9], (a0[i0,r0,(i2 - r1 * 2) / 17] * a1[r0,i1,r1] if 0 <= (i2 - r1 * 2) % 17 < 1 && 0 <= (i2 - r1 * 2) / 17 < 4 else 0.0))\n"},
     {"f32[1,2,4] f32[2,3,2] f32[3]", "%9: ? = ConvTranspose(%0, %1, %2) strides=[2]",
-     "S0[i0,i1,i2: 1,3,8]: a3[i0,i1,i2] = reduce(add, [r0,r1: 2,1], (a0[i0,r0,i2 / 2 - r1] * a1[r0,i1,r1 * 2 + i2 % 2] if 0 <= i2 / 2 - r1 < 4 else 0.0)) + a2[i1]\n"},
+     "S0[i0,i1,i2,i3: 1,3,4,2]: a3[i0,i1,i2 * 2 + i3] = reduce(add, [r0,r1: 2,1], a0[i0,r0,i2 - r1] * a1[r0,i1,r1 * 2 + i3]) + a2[i1]\n"},
     {"f32[1,2,4] f32[2,3,2] f32[3]", "%9: ? = ConvTranspose(%0, %1, %2) output_shape=[7]",
      "S0[i0,i1,i2: 1,3,5]: a3[i0,i1,i2] = reduce(add, [r0,r1: 2,2], (a0[i0,r0,i2 - r1] * a1[r0,i1,r1] if 0 <= i2 - r1 < 4 else 0.0)) + a2[i1]\n"
      "S1[i0,i1,i2: 1,3,2]: a3[i0,i1,i2 + 5] = 0.0 + a2[i1]\n"},
