@@ -719,13 +719,34 @@ static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tili
     t->vec_outer = false;
 }
 
+/* The panels that an operand's layout cuts dimension d into; 0: it is whole everywhere. */
+static int64_t panel_of(const struct model *m, int d) {
+    int64_t panel = 0;
+    for (int k = 0; k < m->operands.len; k++) {
+        const struct poly_access *a = m->operands.data[k].a;
+        const struct array *array = &m->poly->loops->arrays.data[a->array];
+        for (int i = 0; a->index && i < array->layout_rank; i++)
+            if (array->layout[i].mod && array->kind == ARRAY_CONST &&
+                expr_mentions(a->index[array->layout[i].dim], name_of(m, d)))
+                panel = array->layout[i].mod;
+    }
+    return panel;
+}
+
 /* Sizes worth trying for rows along d, at most `most`: that, the least that needs no more
  * tiles, and the largest that divides the extent; returns how many. */
 static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes) {
     int64_t extent = m->extent[d], size = extent < most ? extent : most;
+    int64_t panel = panel_of(m, d);
     int n = 0;
+    while (panel > 0 && size > 1 && panel % size)
+        size--; // a tile is in one panel
     if (size < 2)
         return 0;
+    if (panel > 0) {
+        sizes[n++] = size;
+        return n;
+    }
     int64_t even = (extent + (extent + size - 1) / size - 1) / ((extent + size - 1) / size);
     sizes[n++] = size;
     if (even < size)
@@ -804,7 +825,12 @@ static void try_folds(const struct model *m, const bool *taken, struct poly_tili
 
 static void try_lanes(const struct model *m, const bool *taken, struct poly_tiling *t,
                       struct poly_tiling *best) {
-    int64_t extent = m->extent[t->vec];
+    int64_t extent = m->extent[t->vec], panel = panel_of(m, t->vec);
+    if (panel > 0) { // a tile is in one panel
+        t->block = panel < extent ? panel : extent;
+        try_rows(m, taken, t, best);
+        return;
+    }
     for (int64_t n = 1; n <= MAX_VECTORS && (n == 1 || (n - 1) * m->lanes < extent);
          n += n < 4 ? 1 : 2) {
         t->block = n * m->lanes < extent ? n * m->lanes : extent;

@@ -347,11 +347,7 @@ static __isl_give isl_schedule *statement_schedule(struct poly *p, struct poly_s
                                                    const bool *shared, int row,
                                                    const struct poly_piece *piece) {
     struct cut c = {p, s, shared, row >= 0, {.row = row}};
-    bool alone = row < 0;
-    for (int d = 0; d < s->num_dims; d++)
-        alone &= !shared[d];
-    if (!alone || !s->tiled) // else poly_layout has chosen
-        s->tiled = model_tile(p, s, shared, row, piece ? piece->size : 1, false, &s->tiling);
+    s->tiled = model_tile(p, s, shared, row, piece ? piece->size : 1, false, &s->tiling);
     if (s->tiled)
         return tile_schedule(p, s, shared, row, piece);
     if (row >= 0)
