@@ -43,6 +43,7 @@ struct operand {
     double bytes, source; // that it touches in all; bytes per cycle that they come at
 };
 static const int64_t UNKNOWN = INT64_MAX;
+static const double KEPT = 0.8; // what is read again comes faster than what is new
 
 /* Padding along a dimension: the range of the reduction is shorter near the end of it, when
  * tiles do not hold several instances along it. */
@@ -603,7 +604,7 @@ static double fetch_cycles(const struct model *m, const struct shape *x) {
             late *= far && streams ? 1.5 : 1;
             cycles += bytes * (fresh * late / o->source + (1 - fresh) / bandwidth[0]);
         } else if (bytes > half) { // the same as before, but too much to stay near
-            cycles += bytes / source_of(m->target, bytes);
+            cycles += KEPT * bytes / source_of(m->target, bytes);
         }
     }
     return cycles;
