@@ -850,6 +850,16 @@ static bool is_walked(const struct model *m, int d) {
     return found;
 }
 
+/* Lanes apart of which a guard leaves some out: codegen has no vectors of them. */
+static bool is_scattered(const struct model *m, int d) {
+    bool found = false;
+    for (int k = 0; k < m->operands.len && m->guarded[d] && !found; k++) {
+        const struct operand *o = &m->operands.data[k];
+        found = !o->a->write && !o->packed && o->step[d] != 0 && llabs(o->step[d]) != 1;
+    }
+    return found;
+}
+
 /* Elements in a vector of what the statement computes; 0: it has parts of another type. */
 static int64_t lanes_of(const struct model *m) {
     enum dtype t = m->poly->loops->arrays.data[m->s->stmt->array].dtype;
@@ -862,7 +872,8 @@ static int64_t lanes_of(const struct model *m) {
 static void try_all(const struct model *m, const bool *taken, struct poly_tiling *t,
                     struct poly_tiling *best) {
     for (int d = m->s->num_repeats; d < m->dims; d++) {
-        if (taken[d] || d == t->fixed_row || m->extent[d] < 2 || !is_walked(m, d))
+        if (taken[d] || d == t->fixed_row || m->extent[d] < 2 || !is_walked(m, d) ||
+            is_scattered(m, d))
             continue;
         t->vec = d;
         try_lanes(m, taken, t, best);
