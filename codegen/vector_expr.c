@@ -236,13 +236,6 @@ static const struct expr *scalar_of(struct vector_tile *t, const struct expr *e)
                                 : expr_func(a, e->func, arg, e->n);
 }
 
-static bool reads_buffer(const struct expr *e, int buffer) {
-    bool found = e->kind == EXPR_LOAD && e->array == buffer;
-    for (int k = 0; k < e->n && !found; k++)
-        found = reads_buffer(e->arg[k], buffer);
-    return found;
-}
-
 /* The scalar e in all lanes. What loops around do not change is made before them, unless it
  * reads what the tile writes or may be skipped. */
 static const char *splat(struct vector_tile *t, const struct expr *e) {
@@ -253,7 +246,7 @@ static const char *splat(struct vector_tile *t, const struct expr *e) {
         return vector_prim(t, PRIM_ZERO, NULL, NULL, NULL);
     const char *c = splat_text(t, vector_scalar(t, s, C_ANY));
     bool stays = t->unsure || t->cond || e->kind == EXPR_CONST || expr_find(e, EXPR_GUARD) ||
-                 reads_buffer(e, t->node->buffer);
+                 expr_loads(e, t->node->buffer);
     int level = stays ? t->num_levels - 1 : vector_level_of(t, e);
     return t->failed ? ""
                      : vector_keep(t, level, vector_type(t),

@@ -172,6 +172,22 @@ bool expr_mentions(const struct expr *e, const char *name) {
     return found;
 }
 
+bool expr_guards(const struct expr *e, const char *name) {
+    bool found = false;
+    for (int k = 2; k < e->n && e->kind == EXPR_GUARD; k++)
+        found |= expr_mentions(e->arg[k], name);
+    for (int k = 0; k < e->n && !found; k++)
+        found = expr_guards(e->arg[k], name);
+    return found;
+}
+
+bool expr_loads(const struct expr *e, int array) {
+    bool found = e->kind == EXPR_LOAD && e->array == array;
+    for (int k = 0; k < e->n && !found; k++)
+        found = expr_loads(e->arg[k], array);
+    return found;
+}
+
 /* ---- folding constants ---- */
 
 /* Index sums and products beyond int64 and divisions by 0 or less are left as they are. */

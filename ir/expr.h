@@ -135,6 +135,10 @@ bool expr_has_check(const struct expr *e);
 const struct expr *expr_find(const struct expr *e, enum expr_kind kind);
 /* Does a variable of this name stand in e, extents of a reduce included? */
 bool expr_mentions(const struct expr *e, const char *name);
+/* The same in a bound of some guard of e. */
+bool expr_guards(const struct expr *e, const char *name);
+/* Does e load the array (in the ast: the buffer) of this number? */
+bool expr_loads(const struct expr *e, int array);
 /* Range of an index expression when every variable lies in its range: false when unknown or
  * beyond int64. `range` gives a variable's range (inclusive), false when unknown. */
 bool expr_range(const struct expr *e,

@@ -46,15 +46,6 @@ struct chooser {
 
 /* ---- the dimensions ---- */
 
-static bool is_guarded(const struct expr *e, const char *name) {
-    bool found = false;
-    for (int k = 2; k < e->n && e->kind == EXPR_GUARD; k++)
-        found |= expr_mentions(e->arg[k], name);
-    for (int k = 0; k < e->n && !found; k++)
-        found = is_guarded(e->arg[k], name);
-    return found;
-}
-
 static void look_at_access(const struct chooser *c, const struct poly_access *a, int d) {
     struct dimension *dim = &c->dims[d];
     int64_t step;
@@ -73,9 +64,8 @@ static void look_at_dimensions(struct chooser *c) {
     c->dims = arena_array(&c->poly->arena, struct dimension, s->num_dims);
     for (int d = s->num_repeats; d < s->num_dims; d++) {
         struct dimension *dim = &c->dims[d];
-        if (!expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &dim->extent))
-            dim->extent = -1;
-        dim->guarded = is_guarded(s->stmt->rhs, s->dims[d]);
+        dim->extent = poly_extent(s, d);
+        dim->guarded = expr_guards(s->stmt->rhs, s->dims[d]);
         for (int k = 0; k < s->accesses.len; k++)
             look_at_access(c, &s->accesses.data[k], d);
     }

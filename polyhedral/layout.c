@@ -354,8 +354,8 @@ static void pack_constants(struct search *x) {
     struct poly *p = x->poly;
     for (int k = 0; k < p->stmts.len; k++) {
         struct poly_stmt *s = p->stmts.data[k];
-        s->tiled = model_tile(p, s, x->no_dims, -1, 1, true, &s->tiling);
-        bool reduces = s->tiled && expr_find(s->stmt->rhs, EXPR_REDUCE);
+        bool reduces = model_tile(p, s, x->no_dims, -1, 1, true, &s->tiling) &&
+                       expr_find(s->stmt->rhs, EXPR_REDUCE);
         for (int i = 0; i < s->accesses.len && reduces; i++) {
             const struct poly_access *a = &s->accesses.data[i];
             struct array *array = &p->loops->arrays.data[a->array];

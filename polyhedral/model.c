@@ -79,7 +79,7 @@ static int64_t extent_of(const struct model *m, int d) {
     if (d >= m->dims)
         expr_as_int(m->reduce->iters[d - m->dims].extent, &extent);
     else if (d >= m->s->num_repeats)
-        expr_as_int(m->s->stmt->iters[d - m->s->num_repeats].extent, &extent);
+        extent = poly_extent(m->s, d);
     return extent < 1 ? 1 : extent;
 }
 
@@ -103,11 +103,12 @@ static double count_step(const struct expr *reduce) {
     return count_ops(body) + (fused ? 0 : 1);
 }
 
-static bool reads_array(const struct expr *e, int array) {
-    bool found = e->kind == EXPR_LOAD && e->array == array;
-    for (int k = 0; k < e->n && !found; k++)
-        found = reads_array(e->arg[k], array);
-    return found;
+static bool is_same_load(const struct poly *p, const struct poly_access *a,
+                         const struct poly_access *b) {
+    bool same = a->array == b->array && a->index && b->index && !a->write && !b->write;
+    for (int d = 0; same && d < p->loops->arrays.data[a->array].rank; d++)
+        same = expr_equal(a->index[d], b->index[d]);
+    return same;
 }
 
 bool model_can_pack(const struct poly *p, const struct poly_stmt *s,
@@ -129,10 +130,7 @@ bool model_can_pack(const struct poly *p, const struct poly_stmt *s,
     for (int k = 0; k < p->stmts.len; k++)
         for (int i = 0; i < p->stmts.data[k]->accesses.len; i++) {
             const struct poly_access *other = &p->stmts.data[k]->accesses.data[i];
-            bool same = other == a || (p->stmts.data[k] == s && other->index &&
-                                       other->array == a->array && !other->write);
-            for (int d = 0; d < array->rank && same && other != a; d++)
-                same = expr_equal(other->index[d], a->index[d]);
+            bool same = p->stmts.data[k] == s && is_same_load(p, a, other);
             if (other->root == a->root && !same)
                 return false;
         }
@@ -151,7 +149,7 @@ static void add_operand(struct model *m, const struct poly_access *a, bool pack)
     int64_t *step = arena_array(&m->scratch, int64_t, m->dims + m->iters), bits;
     struct operand o = {.a = a, .step = step};
     o.packed = pack && model_can_pack(m->poly, m->s, a);
-    o.inside = m->reduce && !a->write && reads_array(m->reduce->arg[0], a->array);
+    o.inside = m->reduce && !a->write && expr_loads(m->reduce->arg[0], a->array);
     bits = dtype_info(m->poly->loops->arrays.data[a->array].dtype)->bits;
     o.size = bits / 8;
     o.bytes = (double)o.size;
@@ -169,11 +167,6 @@ static void add_operand(struct model *m, const struct poly_access *a, bool pack)
 
 /* ---- the order of loops ---- */
 
-static bool moves(const struct poly *p, const struct poly_access *a, const char *name) {
-    int64_t step;
-    return !stride_of(p, a, name, &step) || step != 0;
-}
-
 enum model_side model_side(const struct poly *p, const struct poly_stmt *s, int d) {
     const struct poly_tiling *t = &s->tiling;
     bool lanes = false, rows = false;
@@ -181,15 +174,20 @@ enum model_side model_side(const struct poly *p, const struct poly_stmt *s, int 
         return MODEL_ROWS;
     for (int k = 0; k < s->accesses.len; k++) {
         const struct poly_access *a = &s->accesses.data[k];
-        if (a->write || !moves(p, a, s->dims[d]))
+        if (a->write || !stride_moves(p, a, s->dims[d]))
             continue;
-        bool by_lane = t->vec >= 0 && moves(p, a, s->dims[t->vec]), by_row = false;
+        bool by_lane = t->vec >= 0 && stride_moves(p, a, s->dims[t->vec]), by_row = false;
         for (int i = 0; i < 2; i++)
-            by_row |= t->row[i] >= 0 && moves(p, a, s->dims[t->row[i]]);
+            by_row |= t->row[i] >= 0 && stride_moves(p, a, s->dims[t->row[i]]);
         lanes |= by_lane;
         rows |= by_row || !by_lane;
     }
     return lanes == rows ? MODEL_NEITHER : lanes ? MODEL_LANES : MODEL_ROWS;
+}
+
+/* Does a tile hold several instances along d? */
+static bool is_in_tile(const struct poly_tiling *t, int d) {
+    return d == t->vec || d == t->fold || d == t->row[0] || d == t->row[1];
 }
 
 /* ---- padding ---- */
@@ -237,28 +235,10 @@ static void find_borders(struct model *m, const struct expr *e) {
 static double part_left(const struct model *m, const struct poly_tiling *t) {
     double part = 1;
     for (int k = 0; k < m->borders.len; k++) {
-        int d = m->borders.data[k].dim;
-        bool inside = d == t->vec || d == t->fold || d == t->row[0] || d == t->row[1];
-        part *= inside ? 1 : m->borders.data[k].whole;
+        const struct border *b = &m->borders.data[k];
+        part *= is_in_tile(t, b->dim) ? 1 : b->whole;
     }
     return part;
-}
-
-static bool is_same_load(const struct model *m, const struct poly_access *a,
-                         const struct poly_access *b) {
-    bool same = a->array == b->array && a->index && b->index && !a->write && !b->write;
-    for (int d = 0; same && d < m->poly->loops->arrays.data[a->array].rank; d++)
-        same = expr_equal(a->index[d], b->index[d]);
-    return same;
-}
-
-static bool is_guarded(const struct expr *e, const char *name) {
-    bool found = false;
-    for (int k = 2; k < e->n && e->kind == EXPR_GUARD; k++)
-        found |= expr_mentions(e->arg[k], name);
-    for (int k = 0; k < e->n && !found; k++)
-        found = is_guarded(e->arg[k], name);
-    return found;
 }
 
 static void read_statement(struct model *m, bool pack) {
@@ -275,11 +255,11 @@ static void read_statement(struct model *m, bool pack) {
         m->even[d] = model_is_even(m->poly, s, d);
     m->guarded = arena_array(&m->scratch, bool, m->dims);
     for (int d = m->s->num_repeats; d < m->dims; d++)
-        m->guarded[d] = is_guarded(s->stmt->rhs, s->dims[d]);
+        m->guarded[d] = expr_guards(s->stmt->rhs, s->dims[d]);
     for (int k = 0; k < s->accesses.len; k++) {
         bool known = false;
         for (int i = 0; i < k && !known; i++)
-            known = is_same_load(m, &s->accesses.data[i], &s->accesses.data[k]);
+            known = is_same_load(m->poly, &s->accesses.data[i], &s->accesses.data[k]);
         if (!known)
             add_operand(m, &s->accesses.data[k], pack);
     }
@@ -310,10 +290,10 @@ static bool mentions_outside(const struct expr *e, const char *name) {
 
 bool model_folds(const struct poly *p, const struct poly_stmt *s, int outer, int inner,
                  int64_t extent) {
-    int64_t whole = -1, x, y, end;
-    bool ok = inner >= s->num_repeats && outer >= s->num_repeats &&
-              expr_as_int(s->stmt->iters[inner - s->num_repeats].extent, &whole) &&
-              whole == extent && !mentions_outside(s->stmt->rhs, s->dims[outer]) &&
+    int64_t x, y, end;
+    bool ok = inner >= s->num_repeats && outer >= s->num_repeats && extent >= 0 &&
+              poly_extent(s, inner) == extent &&
+              !mentions_outside(s->stmt->rhs, s->dims[outer]) &&
               !mentions_outside(s->stmt->rhs, s->dims[inner]);
     for (int k = 0; k < s->accesses.len && ok; k++) {
         const struct poly_access *a = &s->accesses.data[k];
@@ -364,13 +344,12 @@ int model_cut_evenly(int64_t extent, int64_t block, int64_t unit, struct poly_pi
 }
 
 bool model_is_even(const struct poly *p, const struct poly_stmt *s, int d) {
-    int64_t extent;
-    bool known =
-        d >= s->num_repeats && expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent);
+    int64_t extent = d >= s->num_repeats ? poly_extent(s, d) : -1;
+    bool known = extent >= 0;
     for (int k = 0; k < s->accesses.len && known; k++) {
         const struct poly_access *a = &s->accesses.data[k];
         bool constant = p->loops->arrays.data[a->root].kind == ARRAY_CONST;
-        known = !constant || !moves(p, a, s->dims[d]) ||
+        known = !constant || !stride_moves(p, a, s->dims[d]) ||
                 loops_elements(p->loops, a->root) <= extent;
     }
     return known;
@@ -569,9 +548,8 @@ static double part_fresh(const struct model *m, const struct operand *o,
     double part = 1;
     for (int r = m->dims; r < m->dims + m->iters; r++)
         for (int d = m->s->num_repeats; d < m->dims; d++) {
-            bool inside = d == t->vec || d == t->fold || d == t->row[0] || d == t->row[1];
             int64_t step = o->step[r];
-            if (inside || step == 0 || step == UNKNOWN || o->step[d] == UNKNOWN ||
+            if (is_in_tile(t, d) || step == 0 || step == UNKNOWN || o->step[d] == UNKNOWN ||
                 o->step[d] == 0 || o->step[d] % step != 0)
                 continue;
             double fresh = (double)(o->step[d] / step) / (double)m->extent[r];
@@ -671,7 +649,7 @@ static double tiling_cycles(const struct model *m, const struct poly_tiling *t) 
     if (t->fold >= 0)
         num_folds = cut_parts(pieces, model_cut(m->extent[t->fold], t->folds, pieces), folds);
     for (int d = 0; d < m->dims; d++)
-        if (d != t->row[0] && d != t->row[1] && d != t->vec && d != t->fold)
+        if (!is_in_tile(t, d))
             rest *= (double)m->extent[d];
     for (int f = 0; f < num_folds; f++)
         cycles += rest * folds[f].count * parts_cycles(m, t, parts, num, folds[f].size);

@@ -19,16 +19,6 @@ enum {
 
 /* ---- what a statement does ---- */
 
-static int64_t extent_of(const struct poly_stmt *s, int d) {
-    int64_t extent;
-    return expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent) ? extent : -1;
-}
-
-static bool moves(const struct poly *p, const struct poly_access *a, const char *name) {
-    int64_t step;
-    return !stride_of(p, a, name, &step) || step != 0;
-}
-
 /* Does some operand of its reduce stay the same along an iterator? */
 static bool is_contraction(const struct poly *p, const struct poly_stmt *s) {
     const struct expr *reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
@@ -37,9 +27,9 @@ static bool is_contraction(const struct poly *p, const struct poly_stmt *s) {
         const struct poly_access *a = &s->accesses.data[k];
         bool reduced = false;
         for (int i = 0; i < reduce->num_iters; i++)
-            reduced |= !a->write && moves(p, a, reduce->iters[i].name);
+            reduced |= !a->write && stride_moves(p, a, reduce->iters[i].name);
         for (int d = s->num_repeats; d < s->num_dims && reduced && !found; d++)
-            found = extent_of(s, d) != 1 && !moves(p, a, s->dims[d]);
+            found = poly_extent(s, d) != 1 && !stride_moves(p, a, s->dims[d]);
     }
     return found;
 }
@@ -190,7 +180,7 @@ static bool try_join(struct open *o, int stmt) {
         return false;
     refuse_walks(o, q, &m);
     for (int b = 0; b < o->band; b++)
-        shared *= m.fits[b] && extent_of(q, m.dim[b]) != 1 ? 2 : 1;
+        shared *= m.fits[b] && poly_extent(q, m.dim[b]) != 1 ? 2 : 1;
     if (shared == 1)
         return false;
     join(o, stmt, &m);
@@ -285,10 +275,10 @@ static double elements_inside(const struct open *o) {
         double elements = 1;
         int64_t extent;
         for (int d = s->num_repeats; d < s->num_dims; d++)
-            elements *= extent_of(s, d) > 0 ? (double)extent_of(s, d) : 1;
+            elements *= poly_extent(s, d) > 0 ? (double)poly_extent(s, d) : 1;
         for (int b = 0; b < o->band; b++)
-            elements /= extent_of(s, o->dim.data[k][b]) > 0
-                            ? (double)extent_of(s, o->dim.data[k][b])
+            elements /= poly_extent(s, o->dim.data[k][b]) > 0
+                            ? (double)poly_extent(s, o->dim.data[k][b])
                             : 1;
         for (int i = 0; reduce && i < reduce->num_iters; i++)
             elements *= expr_as_int(reduce->iters[i].extent, &extent) ? (double)extent : 1;
@@ -314,7 +304,7 @@ static void cut_loop(struct open *o) {
     for (int k = 0; k < o->stmts.len && o->stmts.len > 1; k++) {
         const struct poly_stmt *s = o->poly->stmts.data[o->stmts.data[k]];
         reduces |= expr_find(s->stmt->rhs, EXPR_REDUCE) != NULL;
-        extent = extent_of(s, o->dim.data[k][o->band - 1]);
+        extent = poly_extent(s, o->dim.data[k][o->band - 1]);
     }
     int64_t block = reduces && extent > 1 ? shared_block(o) : 1;
     o->num_pieces = block > 1 ? block_cut(0, extent, block, o->pieces) : 0;

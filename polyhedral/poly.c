@@ -87,6 +87,12 @@ void poly_error(struct poly *p, const struct poly_stmt *s, const char *fmt, ...)
     p->ok = false;
 }
 
+int64_t poly_extent(const struct poly_stmt *s, int d) {
+    int64_t extent;
+    bool known = expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent);
+    return known ? extent : -1;
+}
+
 int64_t poly_coordinate(__isl_keep isl_point *point, enum isl_dim_type type, int k) {
     isl_val *v = isl_point_get_coordinate_val(point, type, k);
     int64_t value = isl_val_get_num_si(v);

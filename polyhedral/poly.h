@@ -88,8 +88,7 @@ struct poly_stmt {
     const char *const *dims; // names of the extended domain
     int num_dims, num_ext;   // of the domain, of the extended domain
     bool exact; // no extent of the extended domain is left out for not being affine
-    bool tiled; // runs in tiles as `tiling` says
-    struct poly_tiling tiling;
+    struct poly_tiling tiling; // the last that model_tile chose
     isl_set *domain;
     vec(struct poly_access) accesses;
 };
@@ -161,6 +160,8 @@ void poly_unproven(struct poly *p, struct loc loc, const char *fmt, ...)
 /* Reports an error at s; p->ok becomes false. */
 void poly_error(struct poly *p, const struct poly_stmt *s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Extent of dimension d, which is no repeat's; -1: it is not constant. */
+int64_t poly_extent(const struct poly_stmt *s, int d);
 /* Coordinate k of a point. */
 int64_t poly_coordinate(__isl_keep isl_point *point, enum isl_dim_type type, int k);
 /* The least point of a set, symbols first; it may be wrapped and is flat then. Any point, when
@@ -250,6 +251,8 @@ enum { LARGEST_STEP = 4 }; // elements between neighbours that still lie close t
  * not a constant. */
 bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
                int64_t *stride);
+/* Does it move at all, or by what is not known? */
+bool stride_moves(const struct poly *p, const struct poly_access *a, const char *name);
 
 /* ---- model.c ---- */
 

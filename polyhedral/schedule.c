@@ -257,26 +257,19 @@ static __isl_give isl_schedule *tile_loops(struct tiles *x, __isl_take isl_set *
         isl_set *part = in_piece(isl_set_copy(domain), all_of_it ? -1 : d, piece);
         x->at[d] = piece->size > 1 ? piece : NULL;
         isl_schedule *inner = tile_loops(x, part, k + 1);
-        isl_aff_list *start = isl_aff_list_alloc(x->poly->ctx, 1);
-        start = isl_aff_list_add(start, block_start(x->s, d, piece));
-        all = then(all, inner ? insert_band(inner, x->s, start) : NULL);
-        if (!inner)
-            isl_aff_list_free(start);
+        if (inner)
+            inner =
+                insert_band(inner, x->s, isl_aff_list_from_aff(block_start(x->s, d, piece)));
+        all = then(all, inner);
     }
     x->at[d] = NULL;
     isl_set_free(domain);
     return all;
 }
 
-static int64_t extent_of(const struct poly_stmt *s, int d) {
-    int64_t extent;
-    bool known = expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent);
-    return known ? extent : -1;
-}
-
 static void add_cut(struct tiles *x, int d, int64_t size, int64_t unit) {
     struct poly_piece pieces[MAX_PIECES];
-    int64_t extent = extent_of(x->s, d);
+    int64_t extent = poly_extent(x->s, d);
     bool even = unit > 0 && model_is_even(x->poly, x->s, d);
     add_loop(x, d, pieces,
              even ? model_cut_evenly(extent, size, unit, pieces)
@@ -287,7 +280,7 @@ static void add_cut(struct tiles *x, int d, int64_t size, int64_t unit) {
 static void add_loops(struct tiles *x, const bool *free_dims, enum model_side side) {
     const struct poly_tiling *t = &x->s->tiling;
     for (int d = x->s->num_repeats; d < x->s->num_dims; d++) {
-        struct poly_piece all = {0, extent_of(x->s, d), 1};
+        struct poly_piece all = {0, poly_extent(x->s, d), 1};
         if (!free_dims[d] || model_side(x->poly, x->s, d) != side)
             continue;
         if (d == t->row[0] || d == t->row[1])
@@ -347,8 +340,7 @@ static __isl_give isl_schedule *statement_schedule(struct poly *p, struct poly_s
                                                    const bool *shared, int row,
                                                    const struct poly_piece *piece) {
     struct cut c = {p, s, shared, row >= 0, {.row = row}};
-    s->tiled = model_tile(p, s, shared, row, piece ? piece->size : 1, false, &s->tiling);
-    if (s->tiled)
+    if (model_tile(p, s, shared, row, piece ? piece->size : 1, false, &s->tiling))
         return tile_schedule(p, s, shared, row, piece);
     if (row >= 0)
         c.blocks.rows[c.blocks.num_rows++] = *piece;

@@ -65,3 +65,8 @@ bool stride_of(const struct poly *p, const struct poly_access *a, const char *na
     }
     return true;
 }
+
+bool stride_moves(const struct poly *p, const struct poly_access *a, const char *name) {
+    int64_t step;
+    return !stride_of(p, a, name, &step) || step != 0;
+}

@@ -130,15 +130,15 @@ static void check_statement(struct fixture *f, struct poly_stmt *s, int d, const
     int64_t rows = d < 0 || extent_of(s, d) < 4 ? 1 : 4;
     if (d >= 0)
         f->taken[d] = true;
-    s->tiled = model_tile(p, s, f->taken, -1, 1, d % 2, &s->tiling);
-    ck_assert(!s->tiled || d < 0 || (s->tiling.vec != d && s->tiling.fold != d));
-    if (s->tiled)
+    bool tiled = model_tile(p, s, f->taken, -1, 1, d % 2, &s->tiling);
+    ck_assert(!tiled || d < 0 || (s->tiling.vec != d && s->tiling.fold != d));
+    if (tiled)
         check_tiling(p, s, name);
     if (d >= 0)
         f->taken[d] = false;
-    s->tiled = d >= 0 && model_tile(p, s, f->taken, d, rows, false, &s->tiling);
-    ck_assert(!s->tiled || (s->tiling.row[0] == d && s->tiling.rows[0] == rows));
-    if (s->tiled)
+    tiled = d >= 0 && model_tile(p, s, f->taken, d, rows, false, &s->tiling);
+    ck_assert(!tiled || (s->tiling.row[0] == d && s->tiling.rows[0] == rows));
+    if (tiled)
         check_tiling(p, s, name);
 }
 
@@ -315,9 +315,9 @@ START_TEST(tiles_are_as_expected) {
     struct poly_stmt *s = f.poly->stmts.data[0];
     for (int k = 0; s->role != POLY_COMPUTE; k++)
         s = f.poly->stmts.data[k];
-    s->tiled = model_tile(f.poly, s, f.taken, -1, 1, false, &s->tiling);
-    ck_assert_msg(s->tiled == choices[_i].tiled, "%s: %s", name, s->tiled ? "tiles" : "none");
-    if (s->tiled) {
+    bool tiled = model_tile(f.poly, s, f.taken, -1, 1, false, &s->tiling);
+    ck_assert_msg(tiled == choices[_i].tiled, "%s: %s", name, tiled ? "tiles" : "none");
+    if (tiled) {
         check_tiling(f.poly, s, name);
         const char *text = model_describe(f.poly, s);
         ck_assert_msg(same_name(dim_name(s, s->tiling.vec), choices[_i].vec), "%s: %s", name,
