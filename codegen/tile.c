@@ -30,7 +30,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-enum { MAX_ROWS = 32, MAX_ACCUMULATORS = 128, MAX_ITERS = 8 };
+enum { MAX_ACCUMULATORS = 128, MAX_ITERS = 8 };
 
 const char lanes_macro[] =
     "\n/* Before a loop over the lanes of a tile: gcc makes vectors of what it has not "
@@ -42,12 +42,12 @@ const char lanes_macro[] =
 
 /* An expression that several points of the tile need, in a scalar of its own. */
 struct shared {
-    const struct expr *e;               // as the tile has it
-    bool by_row;                        // it differs from row to row
-    bool by_lane;                       // … from lane to lane
-    const struct expr *value[MAX_ROWS]; // in each row; only the first unless by_row
-    const struct expr *var[MAX_ROWS];   // the scalars
-    bool used;                          // by some point
+    const struct expr *e;                     // as the tile has it
+    bool by_row;                              // it differs from row to row
+    bool by_lane;                             // … from lane to lane
+    const struct expr *value[TILE_MOST_ROWS]; // in each row; only the first unless by_row
+    const struct expr *var[TILE_MOST_ROWS];   // the scalars
+    bool used;                                // by some point
 };
 
 struct tile {
@@ -60,11 +60,11 @@ struct tile {
     int rows;         // product of the counts
     const char *lane; // the iterator over lanes; NULL: one lane
     int64_t lanes;
-    vec(struct shared) bases;                // parts of indices that all points have in common
-    vec(struct shared) shared;               // other values
-    const char *accumulators[MAX_ROWS];      // in C
-    const struct expr *sums[MAX_ROWS];       // those of the lane at hand
-    const struct expr *points[2 * MAX_ROWS]; // what the rows compute
+    vec(struct shared) bases;                 // parts of indices that all points have in common
+    vec(struct shared) shared;                // other values
+    const char *accumulators[TILE_MOST_ROWS]; // in C
+    const struct expr *sums[TILE_MOST_ROWS];  // those of the lane at hand
+    const struct expr *points[2 * TILE_MOST_ROWS]; // what the rows compute
     int num_points;
     int scalars; // declared so far
 };
@@ -294,7 +294,7 @@ static void name_scalars(struct tile *t) {
 }
 
 static void mark_scalar(struct shared *s, const char *name) {
-    for (int row = 0; row < MAX_ROWS && s->var[row]; row++)
+    for (int row = 0; row < TILE_MOST_ROWS && s->var[row]; row++)
         s->used = s->used || s->var[row]->name == name;
 }
 
@@ -311,7 +311,7 @@ static void find_used(struct tile *t) {
     for (int i = 0; i < t->num_points; i++)
         expr_walk(t->points[i], mark_used, t);
     for (int i = 0; i < t->shared.len; i++)
-        for (int row = 0; t->shared.data[i].used && row < MAX_ROWS; row++)
+        for (int row = 0; t->shared.data[i].used && row < TILE_MOST_ROWS; row++)
             if (t->shared.data[i].value[row])
                 expr_walk(t->shared.data[i].value[row], mark_used, t);
 }
@@ -321,7 +321,7 @@ static void find_used(struct tile *t) {
 static void put_scalars(struct tile *t, const struct shared *list, int n, bool by_lane) {
     for (int i = 0; i < n; i++) {
         const struct shared *s = &list[i];
-        for (int row = 0; row < MAX_ROWS && s->var[row]; row++) {
+        for (int row = 0; row < TILE_MOST_ROWS && s->var[row]; row++) {
             if (!s->used || s->by_lane != by_lane)
                 continue;
             struct ast_node let = {.kind = AST_LET, .name = s->var[row]->name};
@@ -508,7 +508,7 @@ static bool makes_vectors(const struct tile *t) {
 }
 
 static bool add_rows(struct tile *t, const struct tile_iter *it, int64_t count) {
-    if (t->num_iters == MAX_ITERS || t->rows * count > MAX_ROWS)
+    if (t->num_iters == MAX_ITERS || t->rows * count > TILE_MOST_ROWS)
         return false;
     t->rows *= (int)count;
     t->counts[t->num_iters] = count;

@@ -1,12 +1,13 @@
 /* Tiles as C by the vectors of a target: rows x vectors of named accumulators, which stay in
  * registers through the loops of the reduction, and the whole expression around it.
  *
- *     tile (m: 2 row, n: 32 vec, k: 512 red)     const float *a0 = b0 + i * 512;
- *         b2[(i+m)*32 + n] =                     __m512 s0_0 = _mm512_setzero_ps(); …
- *             reduce(add, [k: 512],              for (int32_t k = 0; k < 512; k++) {
- *                 b0[(i+m)*512 + k] *                const __m512 w0 = _mm512_set1_ps(a0[k]);
- *                 b1[k*32 + n])                      const __m512 x0 = _mm512_loadu_ps(&b1[k *
- * 32]); s0_0 = _mm512_fmadd_ps(w0, x0, s0_0); …
+ *     tile (m: 2 row, n: 32 vec, k: 512 red)    const float *a0 = b0 + i * 512;
+ *         b2[(i+m)*32 + n] =                    __m512 s0_0 = _mm512_setzero_ps(); …
+ *             reduce(add, [k: 512],             for (int32_t k = 0; k < 512; k++) {
+ *                 b0[(i+m)*512 + k] *               const __m512 w0 = _mm512_set1_ps(a0[k]);
+ *                 b1[k*32 + n])                     const __m512 x0 =
+ *                                                       _mm512_loadu_ps(&b1[k * 32]);
+ *                                                   s0_0 = _mm512_fmadd_ps(w0, x0, s0_0); …
  *
  * The register tile of Goto and van de Geijn, "Anatomy of High-Performance Matrix
  * Multiplication" (2008), and of BLIS, with the operands where the tile says they are. What
@@ -24,10 +25,8 @@
 
 enum {
     MOST_ACCUMULATORS = 128,
-    MOST_STEPS = 9,     // of a loop that is written out …
-    MOST_WRITTEN = 288, // … and what all that are written out set in all
-    STRAIGHT = 16,      // vectors that need no loop
-    CHAINS = 8,         // accumulators that hide the latency of an addition
+    STRAIGHT = 16, // vectors that need no loop
+    CHAINS = 8,    // accumulators that hide the latency of an addition
 };
 
 /* The loops of a reduction: the last ones are written out. */
@@ -141,7 +140,7 @@ static struct steps read_steps(const struct vector_tile *t, int accumulators, bo
         const struct iter *it = &t->reduce->iters[s.loops - 1];
         int64_t count;
         if (s.num_fixed == VECTOR_FIXED || !expr_as_int(it->extent, &count) ||
-            count > MOST_STEPS || count * s.count * accumulators > MOST_WRITTEN)
+            count > TILE_WRITTEN_STEPS || count * s.count * accumulators > TILE_WRITTEN_SUMS)
             break;
         memmove(s.fixed + 1, s.fixed, (size_t)s.num_fixed * sizeof *s.fixed);
         s.fixed[0] = (struct vector_fixed){it->name, count};
@@ -252,8 +251,8 @@ static void put_reduction(struct vector_tile *t, const char *const *sums, int ve
 
 /* Values of all rows in the vector at hand. */
 static void put_vector(struct vector_tile *t, const char *const *sums, int vectors) {
-    const char *values[VECTOR_POINTS];
-    struct vector_place places[VECTOR_POINTS];
+    const char *values[TILE_MOST_ROWS];
+    struct vector_place places[TILE_MOST_ROWS];
     bool apart = false;
     for (int row = 0; row < t->points && !t->failed; row++) {
         t->sums = sums ? sums + row * vectors : NULL;
@@ -401,7 +400,7 @@ static void put_split(struct vector_tile *t) {
 static bool add_row(struct vector_tile *t, const struct tile_iter *it) {
     int64_t count;
     if (t->num_rows == VECTOR_FIXED || !expr_as_int(it->count, &count) || count < 1 ||
-        count > VECTOR_POINTS || t->points * count > VECTOR_POINTS)
+        count > TILE_MOST_ROWS || t->points * count > TILE_MOST_ROWS)
         return false;
     t->rows[t->num_rows++] = (struct vector_fixed){it->name, count};
     t->points *= (int)count;

@@ -10,7 +10,7 @@
 
 #include "codegen/emit.h"
 
-enum { VECTOR_LEVELS = 16, VECTOR_FIXED = 16, VECTOR_POINTS = 32 };
+enum { VECTOR_LEVELS = 16, VECTOR_FIXED = 16 };
 
 /* A name that stands for a C expression, so that what is computed twice is computed once. */
 struct vector_let {

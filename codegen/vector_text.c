@@ -179,16 +179,23 @@ const char *vector_let(struct vector_tile *t, const char *type, char letter,
     return let.name;
 }
 
-const char *vector_hoist(struct vector_tile *t, int level, const char *type, char letter,
-                         const char *value) {
+/* `const type h0 = value;` at the end of a part of the level's head; the name, an old one where
+ * the value has one there. */
+static const char *hoist(struct vector_tile *t, int level, struct str *to, const char *type,
+                         char letter, const char *value) {
     const char *old = find_let(t, level, value);
     if (old || t->failed)
         return old ? old : "";
     struct vector_let let = {value, vector_name(t, letter)};
     struct vector_level *l = &t->levels[level];
-    declare(t->em, &l->decl, l->depth, type, let);
+    declare(t->em, to, l->depth, type, let);
     vec_push(&t->em->arena, &l->decls, let);
     return let.name;
+}
+
+const char *vector_hoist(struct vector_tile *t, int level, const char *type, char letter,
+                         const char *value) {
+    return hoist(t, level, &t->levels[level].decl, type, letter, value);
 }
 
 /* Does the text use a pointer that stands in the level's body? */
@@ -202,16 +209,12 @@ static bool uses_body(const struct vector_level *l, const char *text) {
 const char *vector_keep(struct vector_tile *t, int level, const char *type, char letter,
                         const char *value) {
     struct vector_level *l = &t->levels[level];
-    const char *old = find_let(t, level, value);
     if (t->failed || level == t->num_levels - 1 || uses_body(l, value))
         return vector_let(t, type, letter, value);
-    if (old)
-        return old;
-    struct vector_let let = {value, vector_name(t, letter)};
-    declare(t->em, &l->late, l->depth, type, let);
-    t->loads++;
-    vec_push(&t->em->arena, &l->decls, let);
-    return let.name;
+    int known = l->decls.len;
+    const char *name = hoist(t, level, &l->late, type, letter, value);
+    t->loads += l->decls.len - known;
+    return name;
 }
 
 /* ---- C of expressions ---- */

@@ -62,6 +62,12 @@ struct buffer {
 enum tile_role { TILE_ROW, TILE_VEC, TILE_RED, TILE_DOT4, TILE_SPLIT };
 /* Whether an iterator of this role is one of the reduce. */
 bool tile_role_reduces(enum tile_role role);
+
+/* What the printers of tiles hold to, and who chooses tiles counts on: so many rows in all; the
+ * innermost loops of a reduction are written out as long as none has more steps than these and
+ * they set no more accumulators in all. */
+enum { TILE_MOST_ROWS = 32, TILE_WRITTEN_STEPS = 9, TILE_WRITTEN_SUMS = 288 };
+
 struct tile_iter {
     const char *name;
     enum tile_role role;

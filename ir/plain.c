@@ -21,15 +21,27 @@ static const struct expr *add_terms(struct arena *arena, const struct expr *sum,
     return add ? add_terms(arena, sum, e->arg[1]) : expr_2(arena, FUNC_SUB, sum, e->arg[1]);
 }
 
-/* e without the terms that are multiples of k. */
-static const struct expr *drop_multiples(struct arena *arena, const struct expr *e, int64_t k) {
+/* e = *multiple * k + rest, as far as its terms tell: returns the rest. */
+static const struct expr *split_multiples(struct arena *arena, const struct expr *e, int64_t k,
+                                          const struct expr **multiple) {
     int64_t factor;
-    if (e->kind == EXPR_FUNC && e->func == FUNC_ADD)
-        return expr_2(arena, FUNC_ADD, drop_multiples(arena, e->arg[0], k),
-                      drop_multiples(arena, e->arg[1], k));
-    bool multiple = expr_as_int(e, &factor) || (e->kind == EXPR_FUNC && e->func == FUNC_MUL &&
-                                                expr_as_int(e->arg[1], &factor));
-    return multiple && factor % k == 0 ? expr_index(arena, 0) : e;
+    const struct expr *zero = expr_index(arena, 0), *x, *y;
+    *multiple = zero;
+    if (e->kind == EXPR_FUNC && e->func == FUNC_ADD) {
+        const struct expr *left = split_multiples(arena, e->arg[0], k, &x);
+        const struct expr *right = split_multiples(arena, e->arg[1], k, &y);
+        *multiple = expr_2(arena, FUNC_ADD, x, y);
+        return expr_2(arena, FUNC_ADD, left, right);
+    }
+    bool number = expr_as_int(e, &factor);
+    if (!number &&
+        !(e->kind == EXPR_FUNC && e->func == FUNC_MUL && expr_as_int(e->arg[1], &factor)))
+        return e;
+    if (factor % k != 0)
+        return e;
+    const struct expr *part = expr_index(arena, factor / k);
+    *multiple = number ? part : expr_2(arena, FUNC_MUL, e->arg[0], part);
+    return zero;
 }
 
 static bool small_range(void *user, const char *name, int64_t *lo, int64_t *hi) {
@@ -46,32 +58,19 @@ static bool small_range(void *user, const char *name, int64_t *lo, int64_t *hi) 
 /* e % k. */
 static const struct expr *remainder_of(struct plain *n, const struct expr *e, int64_t k) {
     int64_t lo, hi;
-    e = drop_multiples(n->a->arena, e, k);
+    const struct expr *multiple;
+    e = split_multiples(n->a->arena, e, k, &multiple);
     if (expr_range(e, small_range, n, &lo, &hi) && lo >= 0 && hi < k)
         return e;
     return expr_2(n->a->arena, FUNC_REM, e, expr_index(n->a->arena, k));
 }
 
-/* What drop_multiples takes from e, divided by k. */
-static const struct expr *multiples_of(struct arena *arena, const struct expr *e, int64_t k) {
-    int64_t factor;
-    if (e->kind == EXPR_FUNC && e->func == FUNC_ADD)
-        return expr_2(arena, FUNC_ADD, multiples_of(arena, e->arg[0], k),
-                      multiples_of(arena, e->arg[1], k));
-    if (expr_as_int(e, &factor))
-        return expr_index(arena, factor % k == 0 ? factor / k : 0);
-    bool multiple = e->kind == EXPR_FUNC && e->func == FUNC_MUL &&
-                    expr_as_int(e->arg[1], &factor) && factor % k == 0;
-    return multiple ? expr_2(arena, FUNC_MUL, e->arg[0], expr_index(arena, factor / k))
-                    : expr_index(arena, 0);
-}
-
 /* e / k. */
 static const struct expr *quotient_of(struct plain *n, const struct expr *e, int64_t k) {
     int64_t lo, hi;
-    const struct expr *rest = drop_multiples(n->a->arena, e, k);
+    const struct expr *multiple, *rest = split_multiples(n->a->arena, e, k, &multiple);
     if (expr_range(rest, small_range, n, &lo, &hi) && lo >= 0 && hi < k)
-        return multiples_of(n->a->arena, e, k);
+        return multiple;
     return expr_2(n->a->arena, FUNC_DIV, e, expr_index(n->a->arena, k));
 }
 

@@ -18,18 +18,15 @@
 #include <stdlib.h>
 
 enum {
-    MAX_VECTORS = 8,    // of a row
-    MAX_TILE_ROWS = 32, // codegen's limit
-    TILE_CYCLES = 12,   // around a tile: addresses, loops
-    STEP_CYCLES = 2,    // around the innermost loop of a reduction
-    FOLD_CYCLES = 10,   // to add up the lanes of a vector
-    COSTLY_OPS = 16,    // of a function such as exp
-    WRITTEN_OUT = 9,    // steps of an innermost loop, and
-    WRITTEN_SUMS = 288, // accumulators that they set in all (codegen/vector.c)
-    MASKED = 2,         // loads that one of some lanes is as long as
-    LINE = 64,          // bytes of a cache line
-    STREAMS = 8,        // runs that are foreseen at once
-    SHORT_RUN = 96,     // bytes that could have come while a run begins
+    MAX_VECTORS = 8,  // of a row
+    TILE_CYCLES = 12, // around a tile: addresses, loops
+    STEP_CYCLES = 2,  // around the innermost loop of a reduction
+    FOLD_CYCLES = 10, // to add up the lanes of a vector
+    COSTLY_OPS = 16,  // of a function such as exp
+    MASKED = 2,       // loads that one of some lanes is as long as
+    LINE = 64,        // bytes of a cache line
+    STREAMS = 8,      // runs that are foreseen at once
+    SHORT_RUN = 96,   // bytes that could have come while a run begins
     MAX_DIMS = 16,
     ALIASED = 3, // loads that one from a line that was driven out is as long as
 };
@@ -392,7 +389,7 @@ static bool is_written_out(const struct model *m, const struct shape *x, int r) 
     for (int k = m->iters - 1; k >= 0 && k < MAX_REDUCE; k--) {
         int64_t extent = m->extent[m->dims + t->order[k]];
         steps *= extent;
-        if (extent > WRITTEN_OUT || steps * sums > WRITTEN_SUMS)
+        if (extent > TILE_WRITTEN_STEPS || steps * sums > TILE_WRITTEN_SUMS)
             return false;
         if (t->order[k] == r)
             return true;
@@ -679,7 +676,7 @@ static void order_reduce(const struct model *m, struct poly_tiling *t) {
 }
 
 static bool fits_registers(const struct model *m, int64_t rows, int64_t vectors) {
-    return rows * vectors + vectors + 1 <= m->target->registers && rows <= MAX_TILE_ROWS;
+    return rows * vectors + vectors + 1 <= m->target->registers && rows <= TILE_MOST_ROWS;
 }
 
 static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tiling *best) {
@@ -757,7 +754,7 @@ static void try_second_row(const struct model *m, const bool *taken, struct poly
 /* All rows for the lanes of t. */
 static void try_rows(const struct model *m, const bool *taken, struct poly_tiling *t,
                      struct poly_tiling *best) {
-    int64_t vectors = (t->block * t->folds + m->lanes - 1) / m->lanes, most = MAX_TILE_ROWS,
+    int64_t vectors = (t->block * t->folds + m->lanes - 1) / m->lanes, most = TILE_MOST_ROWS,
             sizes[3];
     if (t->fixed_row >= 0) { // the nest's
         t->row[0] = t->fixed_row;
