@@ -254,7 +254,7 @@ bool stride_of(const struct poly *p, const struct poly_access *a, const char *na
 /* Does it move at all, or by what is not known? */
 bool stride_moves(const struct poly *p, const struct poly_access *a, const char *name);
 
-/* ---- model.c ---- */
+/* ---- model_read.c, model.c, model_search.c ---- */
 
 /* lo <= dimension < hi, in blocks of `size`, which divides hi - lo. */
 struct poly_piece {

@@ -1,0 +1,60 @@
+/* What the files of the cost model share: a statement as the model reads it (model_read.c), and
+ * the cycles it takes in tiles (model.c), for the search among them (model_search.c). */
+#ifndef NNCC_POLYHEDRAL_MODEL_H
+#define NNCC_POLYHEDRAL_MODEL_H
+
+#include "polyhedral/poly.h"
+
+#define STEP_UNKNOWN INT64_MAX
+
+/* A load, or the store, of the statement. */
+struct operand {
+    const struct poly_access *a;
+    bool inside, packed;  // in the reduce; a constant whose layout may be made for it
+    const int64_t *step;  // [dims + iterators of the reduce]; STEP_UNKNOWN
+    int64_t size;         // bytes of an element
+    double bytes, source; // that it touches in all; bytes per cycle that they come at
+};
+
+/* Padding along a dimension: the range of the reduction is shorter near the end of it, when
+ * tiles do not hold several instances along it. */
+struct border {
+    int dim;
+    double whole; // average part of the range that is left
+};
+
+struct model {
+    const struct poly *poly;
+    const struct poly_stmt *s;
+    const struct target *target;
+    const struct expr *reduce;
+    int dims, iters;                // of the statement; of its reduce
+    const int64_t *extent;          // [dims + iters]
+    vec(struct operand) operands;   // the store last
+    bool *even, *guarded;           // [dims] cut evenly; a guard speaks of it
+    double ops_inside, ops_outside; // functions per step, per instance
+    vec(struct border) borders;
+    int64_t lanes; // of a vector
+    struct arena scratch;
+};
+
+/* ---- model_read.c ---- */
+
+/* Fills m, whose poly, s and target are set; `pack`: constants that can be packed are taken to
+ * lie as is best. The caller frees m->scratch. */
+void model_read(struct model *m, bool pack);
+/* The name of dimension d, or of iterator d - dims of the reduce. */
+const char *model_name(const struct model *m, int d);
+/* Bytes per cycle at which so many come that are used again and again. */
+double model_source(const struct target *t, double bytes);
+
+/* ---- model.c ---- */
+
+/* Cycles of the statement in tiles of that shape. */
+double model_cycles(const struct model *m, const struct poly_tiling *t);
+/* Cycles to bring each operand once, from where it lies. */
+double model_traffic(const struct model *m);
+/* Cycles of the arithmetic when all lanes are used and padding costs nothing. */
+double model_arithmetic(const struct model *m);
+
+#endif

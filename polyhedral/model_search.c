@@ -1,0 +1,267 @@
+/* The search for a statement's tiles: all that are worth trying are weighed by the cost model.
+ *
+ * Lanes lie along a dimension of the statement, or, when sums may be taken in any order, along
+ * an iterator of its reduction (`split`). */
+#include "polyhedral/model.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { MAX_VECTORS = 8 }; // of a row
+
+/* The order of the reduce's loops: what is walked along in small steps innermost, a longer loop
+ * rather than one of a few steps. */
+static void order_reduce(const struct model *m, struct poly_tiling *t) {
+    int n = m->iters < MAX_REDUCE ? m->iters : MAX_REDUCE;
+    for (int i = 0; i < n; i++)
+        t->order[i] = i;
+    if (m->poly->strict || n != m->iters)
+        return;
+    int inner = n - 1;
+    for (int i = 0; i < n; i++) {
+        int64_t mine = m->extent[m->dims + i], best = m->extent[m->dims + inner];
+        if (t->split == i || (t->split < 0 && mine > best && best < 8))
+            inner = i;
+    }
+    for (int i = inner; i + 1 < n; i++)
+        t->order[i] = t->order[i + 1];
+    if (n > 0)
+        t->order[n - 1] = inner;
+}
+
+static bool fits_registers(const struct model *m, int64_t rows, int64_t vectors) {
+    return rows * vectors + vectors + 1 <= m->target->registers && rows <= TILE_MOST_ROWS;
+}
+
+static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tiling *best) {
+    order_reduce(m, t);
+    for (int outer = 0; outer < (t->vec >= 0 && t->row[0] >= 0 ? 2 : 1); outer++) {
+        t->vec_outer = outer;
+        t->cycles = model_cycles(m, t);
+        if (t->cycles < best->cycles * 0.9999) {
+            double next = best->cycles;
+            *best = *t;
+            best->next = next;
+        } else if (t->cycles < best->next) {
+            best->next = fmax(t->cycles, best->cycles); // as good, but not chosen
+        }
+    }
+    t->vec_outer = false;
+}
+
+/* The panels that an operand's layout cuts dimension d into; 0: it is whole everywhere. */
+static int64_t panel_of(const struct model *m, int d) {
+    int64_t panel = 0;
+    for (int k = 0; k < m->operands.len; k++) {
+        const struct poly_access *a = m->operands.data[k].a;
+        const struct array *array = &m->poly->loops->arrays.data[a->array];
+        for (int i = 0; a->index && i < array->layout_rank; i++)
+            if (array->layout[i].mod && array->kind == ARRAY_CONST &&
+                expr_mentions(a->index[array->layout[i].dim], model_name(m, d)))
+                panel = array->layout[i].mod;
+    }
+    return panel;
+}
+
+/* Sizes worth trying for rows along d, at most `most`: that, the least that needs no more
+ * tiles, and the largest that divides the extent; returns how many. */
+static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes) {
+    int64_t extent = m->extent[d], size = extent < most ? extent : most;
+    int64_t panel = panel_of(m, d);
+    int n = 0;
+    while (panel > 0 && size > 1 && panel % size)
+        size--; // a tile is in one panel
+    if (size < 2)
+        return 0;
+    if (panel > 0) {
+        sizes[n++] = size;
+        return n;
+    }
+    int64_t even = (extent + (extent + size - 1) / size - 1) / ((extent + size - 1) / size);
+    sizes[n++] = size;
+    if (even < size)
+        sizes[n++] = even;
+    while (size > 1 && extent % size)
+        size--;
+    if (size > 1 && size < even)
+        sizes[n++] = size;
+    return n;
+}
+
+static void try_second_row(const struct model *m, const bool *taken, struct poly_tiling *t,
+                           int64_t most, struct poly_tiling *best) {
+    int64_t sizes[3];
+    for (int d = m->s->num_repeats; d < m->dims; d++) {
+        if (taken[d] || d == t->vec || d == t->fold || d == t->row[0])
+            continue;
+        int n = row_sizes(m, d, most / t->rows[0], sizes);
+        for (int k = 0; k < n; k++) {
+            t->row[1] = d;
+            t->rows[1] = sizes[k];
+            weigh(m, t, best);
+        }
+    }
+    t->row[1] = -1;
+    t->rows[1] = 1;
+}
+
+/* All rows for the lanes of t. */
+static void try_rows(const struct model *m, const bool *taken, struct poly_tiling *t,
+                     struct poly_tiling *best) {
+    int64_t vectors = (t->block * t->folds + m->lanes - 1) / m->lanes, most = TILE_MOST_ROWS,
+            sizes[3];
+    if (t->fixed_row >= 0) { // the nest's
+        t->row[0] = t->fixed_row;
+        if (fits_registers(m, t->rows[0], vectors))
+            weigh(m, t, best);
+        return;
+    }
+    weigh(m, t, best);
+    while (most > 1 && !fits_registers(m, most, vectors))
+        most--;
+    for (int d = m->s->num_repeats; d < m->dims; d++) {
+        if (taken[d] || d == t->vec || d == t->fold)
+            continue;
+        int n = row_sizes(m, d, most, sizes);
+        for (int k = 0; k < n; k++) {
+            t->row[0] = d;
+            t->rows[0] = sizes[k];
+            weigh(m, t, best);
+            if (sizes[k] == m->extent[d])
+                try_second_row(m, taken, t, most, best);
+        }
+    }
+    t->row[0] = -1;
+    t->rows[0] = 1;
+}
+
+static void try_folds(const struct model *m, const bool *taken, struct poly_tiling *t,
+                      struct poly_tiling *best) {
+    int64_t extent = m->extent[t->vec];
+    t->block = extent;
+    for (int d = m->s->num_repeats; d < m->dims; d++) {
+        if (taken[d] || d == t->vec || d == t->fixed_row || m->extent[d] < 2 ||
+            !model_folds(m->poly, m->s, d, t->vec, extent))
+            continue;
+        t->fold = d;
+        for (t->folds = 2;
+             t->folds <= m->extent[d] && t->folds * extent <= MAX_VECTORS * m->lanes;
+             t->folds++)
+            try_rows(m, taken, t, best);
+    }
+    t->fold = -1;
+    t->folds = 1;
+}
+
+static void try_lanes(const struct model *m, const bool *taken, struct poly_tiling *t,
+                      struct poly_tiling *best) {
+    int64_t extent = m->extent[t->vec], panel = panel_of(m, t->vec);
+    if (panel > 0) { // a tile is in one panel
+        t->block = panel < extent ? panel : extent;
+        try_rows(m, taken, t, best);
+        return;
+    }
+    for (int64_t n = 1; n <= MAX_VECTORS && (n == 1 || (n - 1) * m->lanes < extent);
+         n += n < 4 ? 1 : 2) {
+        t->block = n * m->lanes < extent ? n * m->lanes : extent;
+        try_rows(m, taken, t, best);
+    }
+    try_folds(m, taken, t, best);
+}
+
+/* Does some operand move by one element along d, so that vectors are loaded or stored whole? */
+static bool is_walked(const struct model *m, int d) {
+    bool found = false;
+    for (int k = 0; k < m->operands.len && !found; k++) {
+        const struct operand *o = &m->operands.data[k];
+        found = o->step[d] == 1 || (o->packed && o->step[d] != 0);
+    }
+    return found;
+}
+
+/* Lanes apart of which a guard leaves some out: codegen has no vectors of them. */
+static bool is_scattered(const struct model *m, int d) {
+    bool found = false;
+    for (int k = 0; k < m->operands.len && m->guarded[d] && !found; k++) {
+        const struct operand *o = &m->operands.data[k];
+        found = !o->a->write && !o->packed && o->step[d] != 0 && llabs(o->step[d]) != 1;
+    }
+    return found;
+}
+
+/* Elements in a vector of what the statement computes; 0: it has parts of another type. */
+static int64_t lanes_of(const struct model *m) {
+    enum dtype t = m->poly->loops->arrays.data[m->s->stmt->array].dtype;
+    bool same = t == DTYPE_F32 || t == DTYPE_F64;
+    for (int k = 0; k < m->operands.len; k++)
+        same &= m->poly->loops->arrays.data[m->operands.data[k].a->array].dtype == t;
+    return same ? m->target->vector_bytes * 8 / dtype_info(t)->bits : 0;
+}
+
+static void try_all(const struct model *m, const bool *taken, struct poly_tiling *t,
+                    struct poly_tiling *best) {
+    for (int d = m->s->num_repeats; d < m->dims; d++) {
+        if (taken[d] || d == t->fixed_row || m->extent[d] < 2 || !is_walked(m, d) ||
+            is_scattered(m, d))
+            continue;
+        t->vec = d;
+        try_lanes(m, taken, t, best);
+    }
+    t->vec = -1;
+    t->block = 1;
+    for (int i = 0; i < m->iters && !m->poly->strict; i++) {
+        t->split = i;
+        if (m->extent[m->dims + i] >= m->lanes && is_walked(m, m->dims + i))
+            try_rows(m, taken, t, best);
+    }
+}
+
+const char *model_describe(struct poly *p, const struct poly_stmt *s) {
+    const struct poly_tiling *t = &s->tiling;
+    double ms = 1e-6 / p->target->ghz;
+    struct str text = {0};
+    if (t->split >= 0)
+        str_addf(&text, "lanes along the reduction, loop %d", t->split);
+    else
+        str_addf(&text, "%" PRId64 " lanes along %s%s%s", t->block * t->folds, s->dims[t->vec],
+                 t->fold >= 0 ? " and " : "", t->fold >= 0 ? s->dims[t->fold] : "");
+    for (int k = 0; k < 2; k++)
+        if (t->row[k] >= 0)
+            str_addf(&text, "%s %" PRId64 " rows along %s", k ? " x" : ",", t->rows[k],
+                     s->dims[t->row[k]]);
+    bool memory = t->memory > t->arithmetic;
+    str_addf(&text, "; %.4f ms predicted, no less than %.4f ms by %s", t->cycles * ms,
+             (memory ? t->memory : t->arithmetic) * ms, memory ? "memory" : "arithmetic");
+    if (isfinite(t->next))
+        str_addf(&text, ", next best %.4f ms", t->next * ms);
+    const char *out = arena_strdup(&p->arena, str_cstr(&text));
+    str_free(&text);
+    return out;
+}
+
+bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *taken,
+                int fixed_row, int64_t fixed_rows, bool pack, struct poly_tiling *out) {
+    struct model m = {.poly = p, .s = s, .target = p->target};
+    if (!p->target || p->target->vector_bytes == 0 || s->role != POLY_COMPUTE ||
+        expr_has_check(s->stmt->rhs))
+        return false;
+    struct poly_tiling t = {.vec = -1, .split = -1, .row = {-1, -1}, .rows = {1, 1}};
+    t.fold = -1;
+    t.folds = 1;
+    t.fixed_row = fixed_row;
+    t.rows[0] = fixed_row >= 0 ? fixed_rows : 1;
+    *out = t;
+    out->cycles = out->next = INFINITY;
+    model_read(&m, pack);
+    m.lanes = lanes_of(&m);
+    t.unit = m.lanes;
+    if (m.lanes > 1) {
+        try_all(&m, taken, &t, out);
+        order_reduce(&m, out);
+        out->arithmetic = model_arithmetic(&m);
+        out->memory = model_traffic(&m);
+    }
+    arena_free(&m.scratch);
+    return out->vec >= 0 || out->split >= 0;
+}
