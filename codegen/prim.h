@@ -14,17 +14,22 @@
 #include "ir/expr.h"
 #include "ir/target.h"
 
-/* p: C expression of a pointer to elements, aligned for one element; v w x: vectors; m n:
- * masks; s: a scalar; k: an integer constant expression, printed. */
+/* p: C expression of a pointer to elements, aligned for one element; b: of a pointer to truth
+ * values, bytes that are 0 or 1; v w x: vectors; m n: masks; s: a scalar; k: an integer
+ * constant expression, printed. */
 enum prim {
-    PRIM_LOAD,       // (p) -> v: v[i] = p[i]
-    PRIM_STORE,      // (p, v): a statement without its semicolon
-    PRIM_LOAD_SOME,  // (p, m) -> v: p[i] where m, else 0; touches no other memory
-    PRIM_STORE_SOME, // (p, m, v)
-    PRIM_GATHER,     // (p, k) -> v: v[i] = p[i * k]
-    PRIM_SPLAT,      // (s) -> v: all lanes
-    PRIM_ZERO,       // () -> v
-    PRIM_FIRST,      // (k) -> m: the first k lanes, 0 < k < lanes
+    PRIM_LOAD,            // (p) -> v: v[i] = p[i]
+    PRIM_STORE,           // (p, v): a statement without its semicolon
+    PRIM_LOAD_SOME,       // (p, m) -> v: p[i] where m, else 0; touches no other memory
+    PRIM_STORE_SOME,      // (p, m, v)
+    PRIM_LOAD_MASK,       // (b) -> m
+    PRIM_STORE_MASK,      // (b, m)
+    PRIM_LOAD_MASK_SOME,  // (b, m) -> n: b[i] where m, else false; touches no other memory
+    PRIM_STORE_MASK_SOME, // (b, m, n)
+    PRIM_GATHER,          // (p, k) -> v: v[i] = p[i * k]
+    PRIM_SPLAT,           // (s) -> v: all lanes
+    PRIM_ZERO,            // () -> v
+    PRIM_FIRST,           // (k) -> m: the first k lanes, 0 < k < lanes
     PRIM_ADD,
     PRIM_SUB,
     PRIM_MUL,

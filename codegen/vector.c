@@ -255,15 +255,20 @@ static void put_vector(struct vector_tile *t, const char *const *sums, int vecto
     struct vector_place places[TILE_MOST_ROWS];
     bool apart = false;
     for (int row = 0; row < t->points && !t->failed; row++) {
+        const struct expr *value = at_row(t, t->node->value, row);
         t->sums = sums ? sums + row * vectors : NULL;
-        values[row] = vector_value(t, at_row(t, t->node->value, row));
+        bool truth = value->dtype == DTYPE_BOOL;
+        values[row] = truth ? vector_mask(t, value) : vector_value(t, value);
         const struct expr *index = at_row(t, t->node->index, row);
-        if (!vector_place(t, t->node->buffer, index, true, &places[row])) {
+        if (!vector_place(t, t->node->buffer, index, true, &places[row]) ||
+            (truth && places[row].lane_step != 1)) {
             vector_fail(t);
             return;
         }
         apart = places[row].lane_step != 1;
-        if (!apart)
+        if (truth)
+            vector_store_mask(t, &places[row], values[row]);
+        else if (!apart)
             vector_store(t, &places[row], values[row]);
         else if (row == t->points - 1)
             vector_store_apart(t, places, values);
@@ -428,11 +433,30 @@ static bool read_iterators(struct vector_tile *t) {
     return t->lane_count > 1;
 }
 
+static void find_float(void *user, const struct expr *e) {
+    enum dtype *t = user;
+    if (dtype_is_float(e->dtype))
+        *t = e->dtype;
+}
+
+/* The type of the vectors: that of the result; truth values are masks of what they are made
+ * of. */
+static enum dtype type_of_vectors(const struct vector_tile *t) {
+    enum dtype type = t->em->ast->buffers.data[t->node->buffer].dtype;
+    if (t->split)
+        return t->reduce->dtype;
+    if (type != DTYPE_BOOL)
+        return type;
+    type = DTYPE_F32;
+    expr_walk(t->node->value, find_float, &type);
+    return type;
+}
+
 static bool read_tile(struct vector_tile *t) {
     t->reduce = expr_find(t->node->value, EXPR_REDUCE);
     if (!read_iterators(t) || expr_has_check(t->node->value) || expr_has_check(t->node->index))
         return false;
-    t->dtype = t->split ? t->reduce->dtype : t->em->ast->buffers.data[t->node->buffer].dtype;
+    t->dtype = type_of_vectors(t);
     t->width = prim_lanes(t->target, t->dtype);
     if (t->width == 0 || (t->split && t->strict))
         return false;

@@ -146,13 +146,48 @@ const char *vector_value(struct vector_tile *t, const struct expr *e);
 /* x op y of vectors, op being that of a reduce; y is an expression: a product may be fused. */
 const char *vector_combine(struct vector_tile *t, enum func op, const char *x,
                            const struct expr *y);
+/* Whether e differs from lane to lane. */
+bool vector_by_lane(const struct vector_tile *t, const struct expr *e);
+/* e, which does not, with its loads by pointers: for vector_scalar. */
+const struct expr *vector_scalar_of(struct vector_tile *t, const struct expr *e);
+/* A vector whose lanes are all the scalar c, or the number v. */
+const char *vector_splat(struct vector_tile *t, const char *c);
+const char *vector_number(struct vector_tile *t, double v);
+
+/* ---- vector_mask.c: conditions and masks of the point at hand ---- */
+
+/* A truth value as a mask of lanes. */
+const char *vector_mask(struct vector_tile *t, const struct expr *e);
 /* Mask of the lanes where lane < count; count is known where the point is. */
 const char *vector_first(struct vector_tile *t, const struct expr *count);
+/* Both conditions, both masks; NULL: holds everywhere. */
+const struct expr *vector_both(struct vector_tile *t, const struct expr *x,
+                               const struct expr *y);
+const char *vector_both_masks(struct vector_tile *t, const char *x, const char *y);
+/* A condition that does not depend on the lane as an expression: a name where it is known
+ * outside of the innermost loop. */
+const struct expr *vector_condition(struct vector_tile *t, const struct expr *cond);
+/* What is left of the bounds of a guard. */
+struct vector_bounds {
+    const struct expr *cond; // NULL: nothing
+    const char *mask;        // NULL: nothing
+    bool never;
+};
+struct vector_bounds vector_bounds_of(struct vector_tile *t, const struct expr *guard);
+
+/* ---- vector_load.c ---- */
+
+/* The elements that e loads: values; truth values, as a mask. */
+const char *vector_load(struct vector_tile *t, const struct expr *e);
+const char *vector_load_mask(struct vector_tile *t, const struct expr *e);
 
 /* ---- vector_store.c ---- */
 
 /* Stores a value where its lanes are neighbours. */
 void vector_store(struct vector_tile *t, const struct vector_place *place, const char *value);
+/* The same of truth values, each a byte. */
+void vector_store_mask(struct vector_tile *t, const struct vector_place *place,
+                       const char *mask);
 /* Stores the values of all rows, in the vector at hand, where they are not. */
 void vector_store_apart(struct vector_tile *t, const struct vector_place *places,
                         const char *const *values);

@@ -9,12 +9,15 @@
 
 #include <inttypes.h>
 
-static void put_store(struct vector_tile *t, const char *address, const char *value) {
-    const char *store = t->tail ? vector_prim(t, PRIM_STORE_SOME, address, t->tail, value)
-                                : vector_prim(t, PRIM_STORE, address, value, NULL);
+static void put_call(struct vector_tile *t, const char *call) {
     put_indent(t->em);
-    put(t->em, store);
+    put(t->em, call);
     put(t->em, ";\n");
+}
+
+static void put_store(struct vector_tile *t, const char *address, const char *value) {
+    put_call(t, t->tail ? vector_prim(t, PRIM_STORE_SOME, address, t->tail, value)
+                        : vector_prim(t, PRIM_STORE, address, value, NULL));
 }
 
 static int lanes_at_hand(const struct vector_tile *t) {
@@ -120,6 +123,13 @@ void vector_store_apart(struct vector_tile *t, const struct vector_place *places
 
 void vector_store(struct vector_tile *t, const struct vector_place *place, const char *value) {
     put_store(t, vector_address(t, place), value);
+}
+
+void vector_store_mask(struct vector_tile *t, const struct vector_place *place,
+                       const char *mask) {
+    const char *address = vector_address(t, place);
+    put_call(t, t->tail ? vector_prim(t, PRIM_STORE_MASK_SOME, address, t->tail, mask)
+                        : vector_prim(t, PRIM_STORE_MASK, address, mask, NULL));
 }
 
 static const struct expr *sum_for(void *user, const struct expr *e) {

@@ -190,13 +190,32 @@ static bool is_scattered(const struct model *m, int d) {
     return found;
 }
 
+/* A type of values, and whether e is made of it: of loads and functions that have this type, or
+ * are truth values. What only an index has may be of any. */
+struct one_type {
+    enum dtype type;
+    bool other;
+};
+
+static void look_at_type(struct one_type *t, const struct expr *e) {
+    bool value = e->dtype != DTYPE_INDEX && e->dtype != DTYPE_BOOL;
+    if (value && t->type == DTYPE_BOOL)
+        t->type = e->dtype;
+    t->other |= value && e->dtype != t->type;
+    for (int k = 0; k < e->n && e->kind != EXPR_LOAD; k++)
+        if (e->arg[k]->dtype != DTYPE_INDEX)
+            look_at_type(t, e->arg[k]);
+}
+
 /* Elements in a vector of what the statement computes; 0: it has parts of another type. */
 static int64_t lanes_of(const struct model *m) {
-    enum dtype t = m->poly->loops->arrays.data[m->s->stmt->array].dtype;
-    bool same = t == DTYPE_F32 || t == DTYPE_F64;
-    for (int k = 0; k < m->operands.len; k++)
-        same &= m->poly->loops->arrays.data[m->operands.data[k].a->array].dtype == t;
-    return same ? m->target->vector_bytes * 8 / dtype_info(t)->bits : 0;
+    struct one_type t = {.type = m->poly->loops->arrays.data[m->s->stmt->array].dtype};
+    bool truth = t.type == DTYPE_BOOL && m->reduce;
+    look_at_type(&t, m->s->stmt->rhs);
+    t.type = t.type == DTYPE_BOOL ? DTYPE_F32 : t.type; // any that have masks
+    bool known = t.type == DTYPE_F32 || t.type == DTYPE_F64;
+    return known && !t.other && !truth ? m->target->vector_bytes * 8 / dtype_info(t.type)->bits
+                                       : 0;
 }
 
 static void try_all(const struct model *m, const bool *taken, struct poly_tiling *t,

@@ -11,8 +11,9 @@
 
 /* What a primitive takes and gives. The result: v a vector, m a mask, s a scalar, '-': it
  * stores. Arguments: v, m; w a vector that is read at other lanes, l their number; S n P
- * vectors of certain numbers (check_fill); p a pointer to a vector, c to its first k lanes
- * alone, f a mask of those; g a pointer to what lies k apart; s a scalar; k a number. */
+ * vectors of certain numbers (check_fill); m M masks of x1, of x2; p a pointer to a vector, c
+ * to its first k lanes alone, b B the same to truth values, f a mask of those lanes; g a
+ * pointer to what lies k apart; s a scalar; k a number. */
 struct signature {
     enum prim prim;
     const char *name;
@@ -29,6 +30,12 @@ static const struct signature signatures[] = {
     SIGNATURE(LOAD_SOME,  'v', "cf",  "BITS")
     SIGNATURE(STORE_SOME, '-', "pmv", "BITS")
     SIGNATURE(STORE_SOME, '-', "cfv", "BITS")
+    SIGNATURE(LOAD_MASK,  'm', "b",   "BITS")
+    SIGNATURE(STORE_MASK, '-', "bm",  "BITS")
+    SIGNATURE(LOAD_MASK_SOME,  'm', "bm",  "BITS")
+    SIGNATURE(LOAD_MASK_SOME,  'm', "Bf",  "BITS")
+    SIGNATURE(STORE_MASK_SOME, '-', "bmM", "BITS")
+    SIGNATURE(STORE_MASK_SOME, '-', "BfM", "BITS")
     SIGNATURE(GATHER,     'v', "gk",  "BITS")
     SIGNATURE(SPLAT,      'v', "s",   "BITS")
     SIGNATURE(ZERO,       'v', "",    "BITS")
@@ -95,11 +102,26 @@ static void prim_text(char *out, const struct printer *p, const struct target *t
     str_free(&s);
 }
 
+/* Elements that hold so many bytes, and the bytes before the last ones of them. */
+static int elements_of(const struct printer *p, int bytes) {
+    int size = dtype_info(p->type)->bits / 8;
+    return (bytes + size - 1) / size;
+}
+
+static int bytes_before(const struct printer *p, int bytes) {
+    return elements_of(p, bytes) * dtype_info(p->type)->bits / 8 - bytes;
+}
+
 /* What stands for argument i of a signature: in the test, or in the expectation of lane i. */
-static void argument_text(char *out, const struct signature *g, int i, int k, bool lane) {
+static void argument_text(char *out, const struct printer *p, const struct signature *g, int i,
+                          int k, bool lane) {
     char kind = g->args[i];
+    const char *memory = g->result == '-' ? "y" : "x0";
     if (strchr("pcg", kind))
-        snprintf(out, MOST_TEXT, g->result == '-' ? "y" : "x0");
+        snprintf(out, MOST_TEXT, "%s", memory);
+    else if (kind == 'b' || kind == 'B')
+        snprintf(out, MOST_TEXT, "((%suint8_t *)%s + %d)", g->result == '-' ? "" : "const ",
+                 memory, bytes_before(p, kind == 'B' ? k : p->lanes));
     else if (kind == 's')
         snprintf(out, MOST_TEXT, "x0[0]");
     else if (kind == 'k' || kind == 'l')
@@ -111,19 +133,19 @@ static void argument_text(char *out, const struct signature *g, int i, int k, bo
     else if (kind == 'f')
         snprintf(out, MOST_TEXT, "(i < %d)", k);
     else
-        snprintf(out, MOST_TEXT, kind == 'm' ? "(x%d[i] < 0)" : "x%d[i]", i);
+        snprintf(out, MOST_TEXT, kind == 'm' || kind == 'M' ? "(x%d[i] < 0)" : "x%d[i]", i);
 }
 
 /* The vector or mask v<i> of argument i. */
 static void declare_argument(struct printer *p, const struct signature *g, int i, int k) {
     char x[MOST_ARGS][MOST_TEXT] = {"", "", ""}, value[MOST_TEXT];
     char kind = g->args[i];
-    bool mask = kind == 'm' || kind == 'f';
-    if (strchr("pcgskl", kind))
+    bool mask = kind == 'm' || kind == 'M' || kind == 'f';
+    if (strchr("pcgsklbB", kind))
         return;
     snprintf(x[0], MOST_TEXT, kind == 'f' ? "%d" : "x%d", kind == 'f' ? k : i);
     prim_text(value, p, p->target, kind == 'f' ? PRIM_FIRST : PRIM_LOAD, x);
-    if (kind == 'm') {
+    if (kind == 'm' || kind == 'M') {
         snprintf(x[0], MOST_TEXT, "%s", value);
         prim_text(x[1], p, p->target, PRIM_ZERO, x);
         prim_text(value, p, p->target, PRIM_LT, x);
@@ -169,7 +191,7 @@ static void put_head(struct printer *p, const char *attribute, const char *name,
 static void put_expectation(struct printer *p, const struct signature *g, int k) {
     char args[MOST_ARGS][MOST_TEXT] = {"", "", ""}, c[MOST_TEXT];
     for (int i = 0; g->args[i]; i++)
-        argument_text(args[i], g, i, k, true);
+        argument_text(args[i], p, g, i, k, true);
     if (g->result == 's') {
         snprintf(args[1], MOST_TEXT, "%s", args[0]);
         snprintf(args[0], MOST_TEXT, "y[0]");
@@ -191,11 +213,11 @@ static void put_expectation(struct printer *p, const struct signature *g, int k)
 static void put_row(struct printer *p, const struct signature *g, int k) {
     char args[MOST_ARGS][MOST_TEXT] = {"", "", ""}, c[MOST_TEXT];
     int in = strchr(g->args, 'g') ? (p->lanes - 1) * k + 1 : p->lanes, out = p->lanes;
-    bool part = strchr(g->args, 'c');
+    bool part = strchr(g->args, 'c'), bytes = strpbrk(g->args, "bB");
     put_head(p, "NNCC_TARGET ", "run", g);
     for (int i = 0; g->args[i]; i++) {
         declare_argument(p, g, i, k);
-        argument_text(args[i], g, i, k, false);
+        argument_text(args[i], p, g, i, k, false);
     }
     prim_text(c, p, p->target, g->prim, args);
     put_result(p, g->result, c);
@@ -203,6 +225,10 @@ static void put_row(struct printer *p, const struct signature *g, int k) {
     put_expectation(p, g, k);
     in = part && g->result != '-' ? k : in;
     out = g->result == 's' ? 1 : part && g->result == '-' ? k : out;
+    if (bytes && g->result == '-')
+        out = elements_of(p, strchr(g->args, 'B') ? k : p->lanes);
+    else if (bytes)
+        in = elements_of(p, strchr(g->args, 'B') ? k : p->lanes);
     str_addf(&p->table, "        {\"%s %s\", \"%s\", %d, %d, %s, run_%d, want_%d},\n", g->name,
              p->target->name, g->args, in, out, g->kind, p->rows, p->rows);
     p->rows++;
@@ -213,7 +239,7 @@ static void put_rows(struct printer *p, const struct signature *g) {
     static const int apart[] = {1, 2, 7, 20};
     if (!prim_has(p->target, g->prim, p->type))
         return;
-    if (strpbrk(g->args, "cf") || g->prim == PRIM_FIRST)
+    if (strpbrk(g->args, "cfB") || g->prim == PRIM_FIRST)
         for (int k = 1; k < p->lanes; k++)
             put_row(p, g, k);
     else if (strchr(g->args, 'g'))

@@ -73,9 +73,13 @@ static inline real check_any(uint64_t *state) {
 }
 
 /* kind S: 1 to 2; n: what ldexp takes; i: an integer, r: a multiple of 1/32, both with as many
- * bits as a float has; P: positive and normal; else any. */
+ * bits as a float has; P: positive and normal; b B: bytes that are 0 or 1; else any. */
 static inline void check_fill(real *x, char kind, uint64_t *state) {
     real least = sizeof(real) == 4 ? FLT_MIN : (real)DBL_MIN;
+    for (size_t i = 0; (kind == 'b' || kind == 'B') && i < ELEMENTS * sizeof *x; i++)
+        ((unsigned char *)x)[i] = check_random(state) >> 63;
+    if (kind == 'b' || kind == 'B')
+        return;
     for (int i = 0; i < ELEMENTS; i++) {
         x[i] = check_any(state);
         real size = x[i] < 0 ? -x[i] : x[i];

@@ -23,7 +23,7 @@ except ImportError:
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WARNINGS = "-std=c99 -Wall -Wextra -Wpedantic -Wshadow -Werror".split()
-TYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64}
+TYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "bool": np.uint8}
 # table: what /proc/cpuinfo must have; how its vectors look in C
 TARGETS = {
     "generic": ([], r"\bnncc_f(32x4|64x2)\b"),
@@ -61,6 +61,8 @@ class Tile:
                 self.outputs.append((t, int(count)))
             elif t == np.int64:
                 self.inputs.append(rng.integers(-3, 120, int(count)))
+            elif dtype == "bool":
+                self.inputs.append(rng.integers(0, 2, int(count), dtype=t))
             else:
                 self.inputs.append(rng.standard_normal(int(count)).astype(t))
 
@@ -107,6 +109,10 @@ def differs(tile, got, want, exact):
     for k, (g, w) in enumerate(zip(got, want)):
         if exact and g.tobytes() != w.tobytes():
             return "output %d: %d of %d elements differ in some bit" % (k, np.sum(g != w), w.size)
+        if w.dtype == np.uint8:
+            if not np.array_equal(g, w):
+                return "output %d: %d of %d truth values differ" % (k, np.sum(g != w), w.size)
+            continue
         eps = np.finfo(w.dtype).eps
         allowed = 64 * eps * (np.abs(w) + np.max(np.abs(w)))
         with np.errstate(invalid="ignore"):
