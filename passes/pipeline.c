@@ -59,6 +59,10 @@ static bool run_slice(struct state *s) {
     return pass_slice(s->compile, s->loops);
 }
 
+static bool run_collapse(struct state *s) {
+    return pass_collapse(s->compile, s->loops);
+}
+
 /* The loops as sets and maps, and the proof that they are right. */
 static bool import_loops(struct state *s) {
     s->poly = poly_import(s->loops, s->compile->diag);
