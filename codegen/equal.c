@@ -1,11 +1,12 @@
 /* Nests that do the same to other buffers are one function, called with other pointers.
  *
  * A network repeats itself: ResNet-50 has 53 convolutions of some twenty shapes. What is
- * printed of a nest depends on its statements, on the types of its buffers and on which of them
- * share memory (`restrict`), and on the scalars around it; not on where the buffers lie nor on
- * what constants hold. All that, with the buffers numbered as they are first mentioned, is
- * written down as a text, the key: two nests with one key have the same C. A hash finds
- * candidates, the whole text decides. */
+ * printed of a nest depends on its statements, on the types of its buffers, on which of them
+ * share memory (`restrict`), on the scalars around it and, where there are vectors, on what
+ * tables of indices hold; not on where the buffers lie nor on what other constants hold. All
+ * that, with the buffers numbered as they are first mentioned, is written down as a text, the
+ * key: two nests with one key have the same C. A hash finds candidates, the whole text decides.
+ */
 #include "codegen/emit.h"
 
 #include <inttypes.h>
@@ -17,6 +18,8 @@ struct order {
     struct arena *arena;  // of the program
     struct arena scratch; // of one key
     const char **names;   // [buffers]: NULL: not mentioned so far
+    const char *const
+        *tables; // [buffers]: names in C, equal ones have the same; NULL: no matter
     vec(int) buffers;
 };
 
@@ -26,8 +29,11 @@ static void number_buffer(void *user, int buffer, bool store) {
     struct order *o = user;
     if (o->names[buffer])
         return;
-    const char *type = dtype_info(o->ast->buffers.data[buffer].dtype)->text;
-    o->names[buffer] = arena_printf(&o->scratch, "%s_%d", type, o->buffers.len);
+    const struct buffer *b = &o->ast->buffers.data[buffer];
+    const char *type = dtype_info(b->dtype)->text;
+    bool table = o->tables && b->kind == BUFFER_CONST && b->dtype == DTYPE_I64;
+    o->names[buffer] = arena_printf(&o->scratch, "%s_%d%s%s", type, o->buffers.len,
+                                    table ? "_" : "", table ? o->tables[buffer] : "");
     vec_push(o->arena, &o->buffers, buffer);
 }
 
@@ -53,6 +59,8 @@ static void put_scalars(struct str *s, const struct emit *em) {
 
 struct nest_key nest_key(struct emit *em, const struct ast_node *n) {
     struct order o = {.ast = em->ast, .arena = &em->arena};
+    if (em->opt->target->vector_bytes > 0)
+        o.tables = (const char *const *)em->buffer_c;
     struct str text = {0};
     o.names = arena_array(&o.scratch, const char *, em->ast->buffers.len);
     ast_walk_buffers(n, number_buffer, &o);

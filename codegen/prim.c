@@ -95,8 +95,9 @@ static bool is_primary(const char *c) {
 
 /* Is the argument at text all that stands between commas and brackets? */
 static bool stands_alone(const char *start, const char *text) {
-    bool before = text > start && (text[-1] == '(' || (text[-1] == ' ' && text[-2] == ','));
-    return text == start ? !text[2] : before && (text[2] == ',' || text[2] == ')');
+    bool before =
+        text > start && (strchr("({", text[-1]) || (text[-1] == ' ' && text[-2] == ','));
+    return text == start ? !text[2] : before && text[2] && strchr(",)}", text[2]);
 }
 
 static void put_letter(struct str *s, const struct target *target, enum dtype t, char what) {

@@ -16,7 +16,7 @@
 
 /* p: C expression of a pointer to elements, aligned for one element; b: of a pointer to truth
  * values, bytes that are 0 or 1; v w x: vectors; m n: masks; s: a scalar; k: an integer
- * constant expression, printed. */
+ * constant expression, printed; n: as many as there are lanes, with commas. */
 enum prim {
     PRIM_LOAD,            // (p) -> v: v[i] = p[i]
     PRIM_STORE,           // (p, v): a statement without its semicolon
@@ -26,7 +26,10 @@ enum prim {
     PRIM_STORE_MASK,      // (b, m)
     PRIM_LOAD_MASK_SOME,  // (b, m) -> n: b[i] where m, else false; touches no other memory
     PRIM_STORE_MASK_SOME, // (b, m, n)
-    PRIM_GATHER,          // (p, k) -> v: v[i] = p[i * k]
+    PRIM_GATHER,          // (p, n) -> v: v[i] = p[n[i]]
+    PRIM_GATHER_SOME,     // (p, m, n) -> v: p[n[i]] where m, else 0; touches no other memory
+    PRIM_PERMUTE,         // (v, n) -> w: w[i] = v[n[i]]
+    PRIM_PERMUTE2,        // (v, w, n): n[i] < lanes ? v[n[i]] : w[n[i] - lanes]
     PRIM_SPLAT,           // (s) -> v: all lanes
     PRIM_ZERO,            // () -> v
     PRIM_FIRST,           // (k) -> m: the first k lanes, 0 < k < lanes

@@ -287,7 +287,7 @@ static void put_vectors(struct vector_tile *t, const char *const *sums, int vect
 static void put_plain(struct vector_tile *t) {
     int vectors = vectors_of(t), whole = (int)(t->lane_count / t->width);
     int each = t->points >= 4 ? 1 : 4 / t->points, first = 0;
-    if (t->points * vectors > STRAIGHT && whole / each > 1) {
+    if (!t->straight && t->points * vectors > STRAIGHT && whole / each > 1) {
         first = whole / each * each;
         open_lanes(t, expr_index(&t->em->arena, 0),
                    expr_index(&t->em->arena, (int64_t)first * t->width), each);
@@ -343,7 +343,7 @@ static void put_split_loop(struct vector_tile *t, const char *const *sums, int c
 /* The innermost loop, its count a constant: whole turns, then one vector after the other. */
 static void put_split_constant(struct vector_tile *t, const char *const *sums, int chains) {
     int whole = (int)(t->lane_count / t->width), first = 0;
-    if (whole * t->points > STRAIGHT && whole / chains > 1) {
+    if (!t->straight && whole * t->points > STRAIGHT && whole / chains > 1) {
         first = whole / chains * chains;
         put_split_loop(t, sums, chains, expr_index(&t->em->arena, 0),
                        expr_index(&t->em->arena, (int64_t)first * t->width), false);
@@ -501,20 +501,17 @@ static void note_stack(const struct vector_tile *t) {
                       t->local_bytes);
 }
 
-bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
-    struct vector_tile t = {.em = em, .node = n, .target = em->opt->target};
-    t.strict = em->opt->strict;
-    if (t.target->vector_bytes == 0 || !read_tile(&t))
-        return false;
-    struct emit before = *em;
+/* Prints the tile; nothing, with em as it was, where that fails. */
+static bool try_tile(struct vector_tile *t, bool alone) {
+    struct emit *em = t->em, before = *em;
     int buffers = em->ast->buffers.len;
     if (em->fn.printed)
         before.fn.printed = arena_copy(&em->arena, em->fn.printed, (size_t)buffers);
     em->fn.depth += !alone;
-    struct str text = put_tile(&t);
+    struct str text = put_tile(t);
     em->fn.depth -= !alone;
     em->fn.out = before.fn.out;
-    if (t.failed) {
+    if (t->failed) {
         before.arena = em->arena;
         *em = before;
         str_free(&text);
@@ -522,11 +519,26 @@ bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
     }
     em->vars.len = before.vars.len;
     em->vectors = true;
-    put_heading(&t, alone);
+    put_heading(t, alone);
     str_add_len(em->fn.out, str_cstr(&text), text.len);
     if (!alone)
         put_line(em, "}");
     str_free(&text);
-    note_stack(&t);
+    note_stack(t);
     return true;
+}
+
+bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
+    bool printed = false;
+    for (int straight = 0; straight < 2 && !printed; straight++) {
+        struct vector_tile t = {.em = em, .node = n, .target = em->opt->target};
+        t.strict = em->opt->strict;
+        t.straight = straight;
+        t.guard = (struct vector_guard){true, UINT32_MAX};
+        if (t.target->vector_bytes == 0 || !read_tile(&t) ||
+            (straight && t.points * vectors_of(&t) > MOST_ACCUMULATORS))
+            return false;
+        printed = try_tile(&t, alone);
+    }
+    return printed;
 }

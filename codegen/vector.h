@@ -10,7 +10,7 @@
 
 #include "codegen/emit.h"
 
-enum { VECTOR_LEVELS = 16, VECTOR_FIXED = 16 };
+enum { VECTOR_LEVELS = 16, VECTOR_FIXED = 16, VECTOR_MOST_LANES = 16 };
 
 /* A name that stands for a C expression, so that what is computed twice is computed once. */
 struct vector_let {
@@ -48,6 +48,12 @@ struct vector_fixed {
     int64_t count;
 };
 
+/* The lanes where a guard holds, as bits, when that is known: else all. */
+struct vector_guard {
+    bool known;
+    uint32_t lanes;
+};
+
 struct vector_tile {
     struct emit *em;
     const struct ast_node *node;
@@ -55,6 +61,7 @@ struct vector_tile {
     const struct expr *reduce; // NULL: none
     enum dtype dtype;          // of all vectors
     int width;                 // lanes of a vector
+    bool straight;             // without loops over lanes
     bool strict;               // products and sums are rounded apart
     bool failed;               // something cannot be printed
     bool called[FUNC_COUNT];   // functions of math.def
@@ -74,12 +81,13 @@ struct vector_tile {
     /* The point at hand: values of the reduce, and which lanes. */
     const char *const *sums; // accumulators of the row, one a vector; NULL: none is known
     int vector;
-    int64_t lane_from;       // the lane iterator in the vector's first lane …
-    bool lane_loop;          // … less what the loop over it has reached
-    const char *tail;        // mask of the lanes that there are; NULL: all
-    const char *mask;        // mask of a guard; NULL: none
-    const struct expr *cond; // condition of a guard that does not depend on the lane
-    int unsure;              // > 0: what is printed may be skipped in the ast
+    int64_t lane_from;         // the lane iterator in the vector's first lane …
+    bool lane_loop;            // … less what the loop over it has reached
+    const char *tail;          // mask of the lanes that there are; NULL: all
+    const char *mask;          // mask of a guard; NULL: none
+    struct vector_guard guard; // … and its lanes
+    const struct expr *cond;   // condition of a guard that does not depend on the lane
+    int unsure;                // > 0: what is printed may be skipped in the ast
 };
 
 /* ---- vector_text.c: levels and names ---- */
@@ -118,13 +126,22 @@ const char *vector_fail(struct vector_tile *t);
 
 /* ---- vector_place.c: where elements lie ---- */
 
+/* Lanes of a load that do not follow each other. */
+struct vector_spread {
+    const int64_t *at; // elements from the nearest to each, those that are not there 0; NULL:
+                       // they do follow each other, or are one
+    int64_t reach;     // the largest of these
+    bool room;         // a whole vector from the nearest on lies in the buffer
+};
 struct vector_place {
     const char *pointer;      // C
     const struct expr *index; // from it; constant but for the innermost loop
-    int64_t lane_step;        // elements from lane to lane
-    bool zeros;               // where t->cond does not hold the pointer is to zeros
+    int64_t lane_step;        // elements from lane to lane, of a store
+    struct vector_spread spread;
+    bool zeros; // where t->cond does not hold the pointer is to zeros
 };
-/* The element of the point at hand; false when its lanes are not evenly spaced. */
+/* The elements of the point at hand: the first lane's, or of a spread the nearest. False where
+ * that cannot be told, or, of a store, lanes are not evenly spaced. */
 bool vector_place(struct vector_tile *t, int buffer, const struct expr *index, bool stores,
                   struct vector_place *p);
 /* `&a0[k + 4]`, `a0[k + 4]`. */
@@ -171,15 +188,30 @@ const struct expr *vector_condition(struct vector_tile *t, const struct expr *co
 struct vector_bounds {
     const struct expr *cond; // NULL: nothing
     const char *mask;        // NULL: nothing
+    struct vector_guard guard;
     bool never;
 };
 struct vector_bounds vector_bounds_of(struct vector_tile *t, const struct expr *guard);
+
+/* ---- vector_lanes.c: lanes of loads that do not follow each other ---- */
+
+/* Whether the lane is there: no guard and no tail, as far as they are known, leaves it out. */
+bool vector_has_lane(const struct vector_tile *t, int lane);
+/* Where the lanes of an index lie, but for `room`, and the index of the nearest; false when
+ * that differs by more than constants. */
+bool vector_spread(struct vector_tile *t, const struct expr *index, struct vector_spread *s,
+                   const struct expr **nearest);
+/* The elements of a place that is spread; what a mask leaves out reads 0. */
+const char *vector_load_spread(struct vector_tile *t, const struct vector_place *p);
 
 /* ---- vector_load.c ---- */
 
 /* The elements that e loads: values; truth values, as a mask. */
 const char *vector_load(struct vector_tile *t, const struct expr *e);
 const char *vector_load_mask(struct vector_tile *t, const struct expr *e);
+/* A name for the C of a load from the place. */
+const char *vector_let_load(struct vector_tile *t, const struct vector_place *p,
+                            const char *load);
 
 /* ---- vector_store.c ---- */
 

@@ -229,11 +229,15 @@ static const char *guarded_value(struct vector_tile *t, const struct expr *e,
     const char *pad = vector_value(t, e->arg[1]);
     const struct expr *outer = t->cond;
     const char *outer_mask = t->mask;
+    struct vector_guard outer_guard = t->guard;
     t->cond = vector_both(t, outer, b->cond);
     t->mask = vector_both_masks(t, outer_mask, b->mask);
+    t->guard.known &= b->guard.known;
+    t->guard.lanes &= b->guard.lanes;
     const char *x = vector_value(t, e->arg[0]);
     t->cond = outer;
     t->mask = outer_mask;
+    t->guard = outer_guard;
     bool masked = !b->mask || vector_by_lane(t, e->arg[0]); // one scalar for all lanes is not
     if (e->arg[0]->kind == EXPR_LOAD && is_zero(e->arg[1]) && masked)
         return x;

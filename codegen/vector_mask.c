@@ -108,6 +108,43 @@ const char *vector_first(struct vector_tile *t, const struct expr *count) {
 
 /* ---- guards ---- */
 
+/* The lanes where room >= 0, if that is known of each. */
+static struct vector_guard lanes_with(struct vector_tile *t, const struct expr *room) {
+    struct arena *a = &t->em->arena;
+    struct vector_guard g = {!t->lane_loop, 0}, all = {false, UINT32_MAX};
+    for (int j = 0; j < t->width && g.known; j++) {
+        const struct expr *lane = expr_index(a, t->lane_from + j);
+        const struct expr *here = expr_subst(a, room, &t->lane, &lane, 1);
+        int64_t none, lo, hi;
+        g.known = vector_split(t, here, "", &none, &here) &&
+                  emit_range(t->em, here, &lo, &hi) && (lo >= 0 || hi < 0);
+        g.lanes |= (uint32_t)(g.known && lo >= 0) << j;
+    }
+    return g.known ? g : all;
+}
+
+/* The guard b holds besides the one that is around in no lane that there is. */
+static bool holds_nowhere(struct vector_tile *t, const struct vector_bounds *b) {
+    struct vector_guard outer = t->guard;
+    bool nowhere = true;
+    t->guard.lanes &= b->guard.lanes;
+    for (int j = 0; j < t->width; j++)
+        nowhere &= !vector_has_lane(t, j);
+    t->guard = outer;
+    return nowhere;
+}
+
+static void add_lane_bound(struct vector_tile *t, struct vector_bounds *b,
+                           const struct expr *room) {
+    struct vector_guard with = lanes_with(t, room);
+    b->guard.known &= with.known;
+    b->guard.lanes &= with.lanes;
+    if (holds_nowhere(t, b))
+        b->never = true;
+    else
+        b->mask = vector_both_masks(t, b->mask, lane_mask(t, room, FUNC_GE));
+}
+
 /* Adds x <= y. */
 static void add_bound(struct vector_tile *t, struct vector_bounds *b, const struct expr *x,
                       const struct expr *y, bool strictly) {
@@ -125,13 +162,13 @@ static void add_bound(struct vector_tile *t, struct vector_bounds *b, const stru
     if (known && hi < 0)
         b->never = true;
     else if (vector_by_lane(t, room))
-        b->mask = vector_both_masks(t, b->mask, lane_mask(t, room, FUNC_GE));
+        add_lane_bound(t, b, room);
     else
         b->cond = vector_both(t, b->cond, expr_2(a, strictly ? FUNC_LT : FUNC_LE, x, y));
 }
 
 struct vector_bounds vector_bounds_of(struct vector_tile *t, const struct expr *e) {
-    struct vector_bounds b = {0};
+    struct vector_bounds b = {.guard = {true, UINT32_MAX}};
     for (int k = 2; k < e->n; k += 3) {
         add_bound(t, &b, e->arg[k + 1], e->arg[k], false);
         add_bound(t, &b, e->arg[k], e->arg[k + 2], true);

@@ -37,6 +37,30 @@ static bool add_atom(struct linear *l, const struct expr *e, int64_t factor) {
     return true;
 }
 
+static bool add_linear(struct linear *l, const struct expr *e, int64_t factor);
+
+/* Adds factor * (e / by), or of e % by, e being a sum of multiples of `by` and a constant;
+ * false: it is none. */
+static bool add_quotient(struct linear *l, const struct expr *e, int64_t by, int64_t factor) {
+    struct linear sum = {.constant = 0};
+    int64_t moved, rest;
+    if (by <= 0 || !add_linear(&sum, e->arg[0], 1))
+        return false;
+    for (int i = 0; i < sum.n; i++)
+        if (sum.terms[i].factor % by)
+            return false;
+    rest = (sum.constant % by + by) % by;
+    if (e->func == FUNC_MOD)
+        return !__builtin_mul_overflow(rest, factor, &moved) &&
+               !__builtin_add_overflow(l->constant, moved, &l->constant);
+    for (int i = 0; i < sum.n; i++)
+        if (__builtin_mul_overflow(sum.terms[i].factor / by, factor, &moved) ||
+            !add_atom(l, sum.terms[i].atom, moved))
+            return false;
+    return !__builtin_mul_overflow((sum.constant - rest) / by, factor, &moved) &&
+           !__builtin_add_overflow(l->constant, moved, &l->constant);
+}
+
 /* Adds factor * e. */
 static bool add_linear(struct linear *l, const struct expr *e, int64_t factor) {
     int64_t v;
@@ -48,6 +72,13 @@ static bool add_linear(struct linear *l, const struct expr *e, int64_t factor) {
                add_linear(l, e->arg[1], e->func == FUNC_ADD ? factor : -factor);
     if (e->kind == EXPR_FUNC && e->func == FUNC_MUL && expr_as_int(e->arg[1], &v))
         return !__builtin_mul_overflow(v, factor, &v) && add_linear(l, e->arg[0], v);
+    if (e->kind == EXPR_FUNC && (e->func == FUNC_DIV || e->func == FUNC_MOD) &&
+        expr_as_int(e->arg[1], &v)) {
+        struct linear before = *l;
+        if (add_quotient(l, e, v, factor))
+            return true;
+        *l = before;
+    }
     return add_atom(l, e, factor);
 }
 
@@ -189,9 +220,12 @@ static bool surely_inside(struct vector_tile *t, int buffer, const struct expr *
 /* The pointer's array of zeros has all that the place may read. */
 static bool covers(struct vector_tile *t, struct vector_pointer *p,
                    const struct vector_place *place) {
-    int64_t lo, hi, lanes = place->lane_step * (t->width - 1);
-    return emit_range(t->em, place->index, &lo, &hi) &&
-           note_reads(p, lo + (lanes < 0 ? lanes : 0), hi + (lanes > 0 ? lanes : 0));
+    int64_t lo, hi, lanes = t->width - 1;
+    if (place->spread.reach > lanes)
+        lanes = place->spread.reach;
+    else if (!place->spread.at)
+        lanes *= place->lane_step;
+    return emit_range(t->em, place->index, &lo, &hi) && note_reads(p, lo, hi + lanes);
 }
 
 /* Takes the term of the innermost loop's variable out, unless it walks too far for zeros. */
@@ -212,33 +246,56 @@ static bool take_inner(struct vector_tile *t, struct linear *l, const char *inne
 
 /* Parts of the index that the lanes and the innermost loop add. */
 static bool read_index(struct vector_tile *t, const struct expr *index, struct linear *l,
-                       int64_t *lane_step, int64_t *inner_step) {
+                       struct vector_place *place, int64_t *inner_step) {
     const char *inner = t->levels[t->num_levels - 1].iter;
+    struct linear all = {.constant = 0};
     int64_t lanes;
-    *lane_step = *inner_step = 0;
-    if (!add_linear(l, index, 1))
+    place->lane_step = *inner_step = 0;
+    if (!add_linear(&all, index, 1))
         return false;
-    if (t->lane && !take_term(l, t->lane, lane_step))
-        return false;
-    if (__builtin_mul_overflow(*lane_step, t->lane_from, &lanes) ||
-        __builtin_add_overflow(l->constant, lanes, &l->constant))
+    *l = all;
+    if (t->lane && !take_term(l, t->lane, &place->lane_step)) {
+        if (!place->spread.at)
+            return false;
+        *l = all; // it stays in the base, which is the nearest lane's
+        place->lane_step = 0;
+        return true;
+    }
+    if (!place->spread.at && (__builtin_mul_overflow(place->lane_step, t->lane_from, &lanes) ||
+                              __builtin_add_overflow(l->constant, lanes, &l->constant)))
         return false;
     if (inner && inner == t->lane)
-        *inner_step = t->lane_loop ? *lane_step : 0;
+        *inner_step = t->lane_loop ? place->lane_step : 0;
     else if (inner && !take_inner(t, l, inner, inner_step))
         *inner_step = 0; // it stays in the base
     return true;
 }
 
+/* The same of a load whose lanes may be spread. */
+static bool read_load(struct vector_tile *t, int buffer, const struct expr *index,
+                      struct linear *l, struct vector_place *place, int64_t *inner_step) {
+    int64_t none, last;
+    if (read_index(t, index, l, place, inner_step) &&
+        (place->lane_step == 1 || !t->lane || !expr_mentions(index, t->lane)))
+        return true;
+    if (!t->lane || !vector_spread(t, index, &place->spread, &index))
+        return false;
+    place->spread.room = emit_range(t->em, index, &none, &last) &&
+                         last + t->width <= t->em->ast->buffers.data[buffer].max_elements;
+    return read_index(t, index, l, place, inner_step);
+}
+
 bool vector_place(struct vector_tile *t, int buffer, const struct expr *index, bool stores,
                   struct vector_place *place) {
     struct arena *a = &t->em->arena;
-    struct linear l = {.constant = 0};
+    struct linear l;
     int64_t inner_step;
     enum dtype type = t->em->ast->buffers.data[buffer].dtype;
+    *place = (struct vector_place){.pointer = NULL};
     if (dtype_info(type)->bits < 8 ||
-        !read_index(t, index, &l, &place->lane_step, &inner_step) ||
-        ((t->unsure > 0 || (t->mask && place->lane_step == 0)) &&
+        !(stores ? read_index(t, index, &l, place, &inner_step)
+                 : read_load(t, buffer, index, &l, place, &inner_step)) ||
+        ((t->unsure > 0 || (t->mask && place->lane_step == 0 && !place->spread.at)) &&
          !surely_inside(t, buffer, index)))
         return false;
     const char *inner = t->levels[t->num_levels - 1].iter;

@@ -161,6 +161,21 @@ static bool is_aliased(const struct operand *o, const struct shape *x) {
     return apart > LINE && lines > WAYS * (double)(PAGE / apart);
 }
 
+/* What a vector costs whose lanes along `lane` are not neighbours, in units of a vector load:
+ * one for each vector that they lie in, and the permutations; else one by one. A guard must be
+ * known lane by lane, which it is in steps that are written out. */
+static double spread_loads(const struct model *m, const struct operand *o,
+                           const struct shape *x, int lane) {
+    int64_t windows = o->spread[lane].windows;
+    bool guarded = lane < m->dims && m->guarded[lane];
+    bool known = !guarded || x->t->block >= m->extent[lane];
+    for (int r = 0; r < m->iters && guarded; r++)
+        known &= o->step[m->dims + r] == 0 || m->extent[m->dims + r] <= TILE_WRITTEN_STEPS;
+    if (windows <= 0 || !known)
+        return 1.5 * (double)m->lanes;
+    return (double)(windows + (windows > 1 ? windows - 1 : 1));
+}
+
 /* Loads that an operand takes for one step of all rows, in units of a vector load. */
 static double loads_of(const struct model *m, const struct operand *o, const struct shape *x) {
     int lane = lane_of(m, x->t);
@@ -171,10 +186,10 @@ static double loads_of(const struct model *m, const struct operand *o, const str
     double part = part_different(m, o, x);
     if (step == 0)
         return part * rows_of(o, x) * (is_aliased(o, x) ? ALIASED : 1);
-    if (step == 1 || step == -1)
+    if (step == 1)
         return part * rows_of(o, x) * (double)x->vectors *
                (split && is_aliased(o, x) ? ALIASED : 1) * (x->masked ? MASKED : 1);
-    return rows_of(o, x) * (double)(x->vectors * m->lanes) * 1.5;
+    return part * rows_of(o, x) * (double)x->vectors * spread_loads(m, o, x, lane);
 }
 
 /* Two things that are done at once hinder each other the more, the less room the longer one
@@ -259,6 +274,8 @@ static struct extent extent_in_tile(const struct model *m, const struct operand 
                 least = d;
         if (o->packed && t->split < 0 && o->step[least] != 0)
             e.run *= counts[least];
+        else if (o->step[least] == STEP_UNKNOWN && least == t->vec)
+            widen(&e, o->spread[least].windows * o->size, counts[least]);
         else if (o->step[least] == STEP_UNKNOWN)
             e.lines *= counts[least];
         else

@@ -7,13 +7,20 @@
 
 #define STEP_UNKNOWN INT64_MAX
 
+/* Where the lanes of an operand lie when they run along a dimension. */
+struct spread {
+    int64_t windows; // vectors that those of one vector lie in; 0: too many, -1: not to be told
+    int64_t unit; // of which the first lane of a tile must be a multiple, for that; 0: 0 alone
+};
+
 /* A load, or the store, of the statement. */
 struct operand {
     const struct poly_access *a;
-    bool inside, packed;  // in the reduce; a constant whose layout may be made for it
-    const int64_t *step;  // [dims + iterators of the reduce]; STEP_UNKNOWN
-    int64_t size;         // bytes of an element
-    double bytes, source; // that it touches in all; bytes per cycle that they come at
+    bool inside, packed;         // in the reduce; a constant whose layout may be made for it
+    const int64_t *step;         // [dims + iterators of the reduce]; STEP_UNKNOWN
+    int64_t size;                // bytes of an element
+    const struct spread *spread; // [dims + iterators of the reduce]
+    double bytes, source;        // that it touches in all; bytes per cycle that they come at
 };
 
 /* Padding along a dimension: the range of the reduction is shorter near the end of it, when
@@ -47,6 +54,13 @@ void model_read(struct model *m, bool pack);
 const char *model_name(const struct model *m, int d);
 /* Bytes per cycle at which so many come that are used again and again. */
 double model_source(const struct target *t, double bytes);
+
+/* ---- model_lanes.c ---- */
+
+/* Elements in a vector of what the statement computes; 0: it has parts of another type. */
+int64_t model_lanes(const struct model *m);
+/* Fills the operands' spread, m->lanes being known. */
+void model_read_spreads(struct model *m);
 
 /* ---- model.c ---- */
 

@@ -54,8 +54,9 @@ bool model_can_pack(const struct poly *p, const struct poly_stmt *s,
                     const struct poly_access *a) {
     const struct array *array = &p->loops->arrays.data[a->array];
     int64_t bytes, value;
-    if (array->kind != ARRAY_CONST || a->write || !a->index || array->rank == 0 ||
-        !dtype_bytes(array->dtype, 1, &bytes) || dtype_info(array->dtype)->bits < 8)
+    if (array->kind != ARRAY_CONST || array->dtype == DTYPE_I64 || // a table of indices
+        a->write || !a->index || array->rank == 0 || !dtype_bytes(array->dtype, 1, &bytes) ||
+        dtype_info(array->dtype)->bits < 8)
         return false;
     for (int d = 0; d < array->rank; d++) {
         if (expr_as_int(a->index[d], &value))

@@ -154,6 +154,17 @@ static void try_folds(const struct model *m, const bool *taken, struct poly_tili
     t->folds = 1;
 }
 
+/* Can codegen tell where lanes along d are, in tiles of `block` of them? */
+static bool is_told(const struct model *m, int d, int64_t block) {
+    bool told = true;
+    for (int k = 0; k < m->operands.len && told; k++) {
+        const struct spread *s = &m->operands.data[k].spread[d];
+        told =
+            s->windows >= 0 && (block >= m->extent[d] || (s->unit > 0 && block % s->unit == 0));
+    }
+    return told;
+}
+
 static void try_lanes(const struct model *m, const bool *taken, struct poly_tiling *t,
                       struct poly_tiling *best) {
     int64_t extent = m->extent[t->vec], panel = panel_of(m, t->vec);
@@ -165,6 +176,11 @@ static void try_lanes(const struct model *m, const bool *taken, struct poly_tili
     for (int64_t n = 1; n <= MAX_VECTORS && (n == 1 || (n - 1) * m->lanes < extent);
          n += n < 4 ? 1 : 2) {
         t->block = n * m->lanes < extent ? n * m->lanes : extent;
+        if (is_told(m, t->vec, t->block))
+            try_rows(m, taken, t, best);
+    }
+    if (extent <= MAX_VECTORS * m->lanes && !is_told(m, t->vec, m->lanes)) {
+        t->block = extent;
         try_rows(m, taken, t, best);
     }
     try_folds(m, taken, t, best);
@@ -180,49 +196,11 @@ static bool is_walked(const struct model *m, int d) {
     return found;
 }
 
-/* Lanes apart of which a guard leaves some out: codegen has no vectors of them. */
-static bool is_scattered(const struct model *m, int d) {
-    bool found = false;
-    for (int k = 0; k < m->operands.len && m->guarded[d] && !found; k++) {
-        const struct operand *o = &m->operands.data[k];
-        found = !o->a->write && !o->packed && o->step[d] != 0 && llabs(o->step[d]) != 1;
-    }
-    return found;
-}
-
-/* A type of values, and whether e is made of it: of loads and functions that have this type, or
- * are truth values. What only an index has may be of any. */
-struct one_type {
-    enum dtype type;
-    bool other;
-};
-
-static void look_at_type(struct one_type *t, const struct expr *e) {
-    bool value = e->dtype != DTYPE_INDEX && e->dtype != DTYPE_BOOL;
-    if (value && t->type == DTYPE_BOOL)
-        t->type = e->dtype;
-    t->other |= value && e->dtype != t->type;
-    for (int k = 0; k < e->n && e->kind != EXPR_LOAD; k++)
-        if (e->arg[k]->dtype != DTYPE_INDEX)
-            look_at_type(t, e->arg[k]);
-}
-
-/* Elements in a vector of what the statement computes; 0: it has parts of another type. */
-static int64_t lanes_of(const struct model *m) {
-    struct one_type t = {.type = m->poly->loops->arrays.data[m->s->stmt->array].dtype};
-    bool truth = t.type == DTYPE_BOOL && m->reduce;
-    look_at_type(&t, m->s->stmt->rhs);
-    t.type = t.type == DTYPE_BOOL ? DTYPE_F32 : t.type; // any that have masks
-    bool known = t.type == DTYPE_F32 || t.type == DTYPE_F64;
-    return known && !t.other && !truth ? m->target->vector_bytes * 8 / dtype_info(t.type)->bits
-                                       : 0;
-}
-
 static void try_all(const struct model *m, const bool *taken, struct poly_tiling *t,
                     struct poly_tiling *best) {
     for (int d = m->s->num_repeats; d < m->dims; d++) {
         if (taken[d] || d == t->fixed_row || m->extent[d] < 2 || !is_walked(m, d) ||
-            is_scattered(m, d))
+            !is_told(m, d, m->extent[d]))
             continue;
         t->vec = d;
         try_lanes(m, taken, t, best);
@@ -231,7 +209,8 @@ static void try_all(const struct model *m, const bool *taken, struct poly_tiling
     t->block = 1;
     for (int i = 0; i < m->iters && !m->poly->strict; i++) {
         t->split = i;
-        if (m->extent[m->dims + i] >= m->lanes && is_walked(m, m->dims + i))
+        if (m->extent[m->dims + i] >= m->lanes && is_walked(m, m->dims + i) &&
+            is_told(m, m->dims + i, m->lanes))
             try_rows(m, taken, t, best);
     }
 }
@@ -273,9 +252,10 @@ bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *tak
     *out = t;
     out->cycles = out->next = INFINITY;
     model_read(&m, pack);
-    m.lanes = lanes_of(&m);
+    m.lanes = model_lanes(&m);
     t.unit = m.lanes;
     if (m.lanes > 1) {
+        model_read_spreads(&m);
         try_all(&m, taken, &t, out);
         order_reduce(&m, out);
         out->arithmetic = model_arithmetic(&m);

@@ -7,13 +7,15 @@
 #include "codegen/codegen.h"
 #include "codegen/prim.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 /* What a primitive takes and gives. The result: v a vector, m a mask, s a scalar, '-': it
  * stores. Arguments: v, m; w a vector that is read at other lanes, l their number; S n P
  * vectors of certain numbers (check_fill); m M masks of x1, of x2; p a pointer to a vector, c
  * to its first k lanes alone, b B the same to truth values, f a mask of those lanes; g a
- * pointer to what lies k apart; s a scalar; k a number. */
+ * pointer to what lies k apart, G to that of the first k lanes; o N D the numbers of lanes
+ * times k, the last two modulo l and 2 l; s a scalar; k a number. */
 struct signature {
     enum prim prim;
     const char *name;
@@ -36,7 +38,11 @@ static const struct signature signatures[] = {
     SIGNATURE(LOAD_MASK_SOME,  'm', "Bf",  "BITS")
     SIGNATURE(STORE_MASK_SOME, '-', "bmM", "BITS")
     SIGNATURE(STORE_MASK_SOME, '-', "BfM", "BITS")
-    SIGNATURE(GATHER,     'v', "gk",  "BITS")
+    SIGNATURE(GATHER,     'v', "go",  "BITS")
+    SIGNATURE(GATHER_SOME, 'v', "gmo", "BITS")
+    SIGNATURE(GATHER_SOME, 'v', "Gfo", "BITS")
+    SIGNATURE(PERMUTE,    'v', "wN",  "BITS")
+    SIGNATURE(PERMUTE2,   'v', "wwD", "BITS")
     SIGNATURE(SPLAT,      'v', "s",   "BITS")
     SIGNATURE(ZERO,       'v', "",    "BITS")
     SIGNATURE(FIRST,      'm', "k",   "BITS")
@@ -81,7 +87,8 @@ static const struct signature signatures[] = {
 enum {
     NUM_SIGNATURES = sizeof signatures / sizeof *signatures,
     MOST_ARGS = 3,
-    MOST_TEXT = 256
+    APART = 3, // numbers of a gather that some lanes have
+    MOST_TEXT = 1024
 };
 
 struct printer {
@@ -112,16 +119,28 @@ static int bytes_before(const struct printer *p, int bytes) {
     return elements_of(p, bytes) * dtype_info(p->type)->bits / 8 - bytes;
 }
 
+/* The numbers k i of lanes i. */
+static void numbers_text(char *out, const struct printer *p, char kind, int k) {
+    int most = kind == 'o' ? INT_MAX : kind == 'N' ? p->lanes : 2 * p->lanes;
+    struct str s = {0};
+    for (int i = 0; i < p->lanes; i++)
+        str_addf(&s, i ? ", %d" : "%d", i * k % most);
+    snprintf(out, MOST_TEXT, "%s", str_cstr(&s));
+    str_free(&s);
+}
+
 /* What stands for argument i of a signature: in the test, or in the expectation of lane i. */
 static void argument_text(char *out, const struct printer *p, const struct signature *g, int i,
                           int k, bool lane) {
     char kind = g->args[i];
     const char *memory = g->result == '-' ? "y" : "x0";
-    if (strchr("pcg", kind))
+    if (strchr("pcgG", kind))
         snprintf(out, MOST_TEXT, "%s", memory);
     else if (kind == 'b' || kind == 'B')
         snprintf(out, MOST_TEXT, "((%suint8_t *)%s + %d)", g->result == '-' ? "" : "const ",
                  memory, bytes_before(p, kind == 'B' ? k : p->lanes));
+    else if (strchr("oND", kind))
+        numbers_text(out, p, kind, strchr(g->args, 'G') ? APART : k);
     else if (kind == 's')
         snprintf(out, MOST_TEXT, "x0[0]");
     else if (kind == 'k' || kind == 'l')
@@ -141,7 +160,7 @@ static void declare_argument(struct printer *p, const struct signature *g, int i
     char x[MOST_ARGS][MOST_TEXT] = {"", "", ""}, value[MOST_TEXT];
     char kind = g->args[i];
     bool mask = kind == 'm' || kind == 'M' || kind == 'f';
-    if (strchr("pcgsklbB", kind))
+    if (strchr("pcgGsklbBoND", kind))
         return;
     snprintf(x[0], MOST_TEXT, kind == 'f' ? "%d" : "x%d", kind == 'f' ? k : i);
     prim_text(value, p, p->target, kind == 'f' ? PRIM_FIRST : PRIM_LOAD, x);
@@ -182,7 +201,7 @@ static void put_head(struct printer *p, const char *attribute, const char *name,
         "\nstatic %svoid %s_%d(real *y, const real *x0, const real *x1, const real *x2)\n{\n",
         attribute, name, p->rows);
     for (int i = 0; i < MOST_ARGS; i++)
-        if (i >= (int)strlen(g->args) || strchr("kfl", g->args[i]) ||
+        if (i >= (int)strlen(g->args) || strchr("kfloND", g->args[i]) ||
             (i == 0 && g->result == '-'))
             str_addf(&p->text, "    (void)x%d;\n", i);
 }
@@ -225,6 +244,8 @@ static void put_row(struct printer *p, const struct signature *g, int k) {
     put_expectation(p, g, k);
     in = part && g->result != '-' ? k : in;
     out = g->result == 's' ? 1 : part && g->result == '-' ? k : out;
+    if (strchr(g->args, 'G'))
+        in = (k - 1) * APART + 1;
     if (bytes && g->result == '-')
         out = elements_of(p, strchr(g->args, 'B') ? k : p->lanes);
     else if (bytes)
@@ -239,10 +260,10 @@ static void put_rows(struct printer *p, const struct signature *g) {
     static const int apart[] = {1, 2, 7, 20};
     if (!prim_has(p->target, g->prim, p->type))
         return;
-    if (strpbrk(g->args, "cfB") || g->prim == PRIM_FIRST)
+    if (strpbrk(g->args, "cfBG") || g->prim == PRIM_FIRST)
         for (int k = 1; k < p->lanes; k++)
             put_row(p, g, k);
-    else if (strchr(g->args, 'g'))
+    else if (strpbrk(g->args, "gND"))
         for (size_t k = 0; k < sizeof apart / sizeof *apart; k++)
             put_row(p, g, apart[k]);
     else
