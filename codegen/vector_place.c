@@ -141,19 +141,41 @@ static const char *zeros_name(const struct vector_tile *t) {
                         dtype_info(t->dtype)->text);
 }
 
-static void put_pointer(struct vector_tile *t, const struct vector_pointer *p) {
+/* A pointer of the level with the same base that depends on no condition; NULL: none. */
+static const struct vector_pointer *without_condition(const struct vector_level *level,
+                                                      const struct vector_pointer *p) {
+    for (int i = 0; i < level->pointers.len; i++) {
+        const struct vector_pointer *q = &level->pointers.data[i];
+        if (!q->cond && q->buffer == p->buffer && !q->printed && expr_equal(q->base, p->base))
+            return q;
+    }
+    return NULL;
+}
+
+/* Where a pointer is to; `near`, if not NULL, is declared and has the same base. */
+static void put_address(struct vector_tile *t, const struct vector_pointer *p,
+                        const struct vector_pointer *near) {
+    struct emit *em = t->em;
+    const struct expr *base = near ? expr_index(&em->arena, 0) : p->base;
+    int64_t more = p->anchor - (near ? near->anchor : 0);
+    const struct expr *at = expr_2(&em->arena, FUNC_ADD, base, expr_index(&em->arena, more));
+    put(em, near ? near->name : emit_buffer(em, p->buffer));
+    if (near && more < 0)
+        putf(em, " - %" PRId64, -more);
+    else if (!expr_is_int(at, 0))
+        putf(em, " + %s", vector_scalar(t, at, C_MUL));
+}
+
+static void put_pointer(struct vector_tile *t, const struct vector_pointer *p,
+                        const struct vector_pointer *near) {
     struct emit *em = t->em;
     int64_t *zeros = &em->zeros[t->dtype == DTYPE_F64];
-    const struct expr *at =
-        expr_2(&em->arena, FUNC_ADD, p->base, expr_index(&em->arena, p->anchor));
     put_indent(em);
     putf(em, "%s%s *%s = ", p->stores ? "" : "const ",
          emit_element_type(em->ast->buffers.data[p->buffer].dtype), p->name);
     if (p->cond)
         putf(em, "%s ? ", p->cond_name);
-    put(em, emit_buffer(em, p->buffer));
-    if (!expr_is_int(at, 0))
-        putf(em, " + %s", vector_scalar(t, at, C_MUL));
+    put_address(t, p, near);
     if (p->cond) {
         *zeros = p->hi - p->lo + 1 > *zeros ? p->hi - p->lo + 1 : *zeros;
         putf(em, p->lo < 0 ? " : %s + %" PRId64 : " : %s", zeros_name(t), -p->lo);
@@ -162,9 +184,12 @@ static void put_pointer(struct vector_tile *t, const struct vector_pointer *p) {
 }
 
 void vector_put_pointers(struct vector_tile *t, struct vector_level *level) {
-    for (int i = 0; i < level->pointers.len && !t->failed; i++)
-        if (!level->pointers.data[i].printed)
-            put_pointer(t, &level->pointers.data[i]);
+    for (int cond = 0; cond < 2; cond++)
+        for (int i = 0; i < level->pointers.len && !t->failed; i++) {
+            const struct vector_pointer *p = &level->pointers.data[i];
+            if (!p->printed && (p->cond != NULL) == cond)
+                put_pointer(t, p, cond ? without_condition(level, p) : NULL);
+        }
 }
 
 /* The one with this base and this condition among those declared. */
@@ -180,6 +205,15 @@ static struct vector_pointer *find_pointer(struct vector_tile *t,
     return NULL;
 }
 
+/* Does it have divisions? */
+static bool is_costly(const struct expr *e) {
+    bool found = e->kind == EXPR_FUNC && e->func != FUNC_ADD && e->func != FUNC_SUB &&
+                 e->func != FUNC_MUL;
+    for (int k = 0; k < e->n && !found; k++)
+        found = is_costly(e->arg[k]);
+    return found;
+}
+
 /* Declares the pointer at the outermost level where it is known; in the innermost body at
  * once, so that it is not known for longer than it is needed. */
 static struct vector_pointer *add_pointer(struct vector_tile *t,
@@ -188,13 +222,13 @@ static struct vector_pointer *add_pointer(struct vector_tile *t,
     int cond_level = like->cond ? vector_level_of(t, like->cond) : 0;
     level = cond_level > level ? cond_level : level;
     struct vector_pointer p = *like;
-    p.printed = level == t->num_levels - 1 && !p.cond;
+    p.printed = level == t->num_levels - 1 && !p.cond && !is_costly(p.base);
     if (p.cond)
         p.cond_name = vector_hoist(t, cond_level, "int", 'c', vector_scalar(t, p.cond, C_ANY));
     p.name = vector_name(t, p.cond ? 'g' : 'a');
     vec_push(&t->em->arena, &t->levels[level].pointers, p);
     if (p.printed && !t->failed)
-        put_pointer(t, &p);
+        put_pointer(t, &p, NULL);
     return &t->levels[level].pointers.data[t->levels[level].pointers.len - 1];
 }
 
@@ -302,7 +336,11 @@ bool vector_place(struct vector_tile *t, int buffer, const struct expr *index, b
     struct vector_pointer like = {.buffer = buffer, .stores = stores, .anchor = l.constant};
     like.base = sum_of(a, &l, 0);
     like.cond = type == t->dtype ? t->cond : NULL;
-    struct vector_pointer *p = NULL;
+    struct vector_pointer *p = NULL, plain = like;
+    plain.cond = NULL;
+    plain.anchor = 0;
+    if (like.cond && is_costly(like.base) && !find_pointer(t, &plain))
+        add_pointer(t, &plain); // those with conditions are told from it
     if (!expr_is_int(like.base, 0) || like.cond) {
         p = find_pointer(t, &like);
         p = p ? p : add_pointer(t, &like);

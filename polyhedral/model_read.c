@@ -4,6 +4,8 @@
  */
 #include "polyhedral/model.h"
 
+#include <math.h>
+
 enum { COSTLY_OPS = 16 }; // of a function such as exp
 
 /* ---- what the statement does ---- */
@@ -84,6 +86,21 @@ double model_source(const struct target *t, double bytes) {
     return t->bandwidth[2];
 }
 
+/* Bytes of an array that come from where *stored lie: those of a ring come again and again, but
+ * for one that never leaves the nearest cache. */
+static double bytes_of(const struct model *m, int root, double *stored) {
+    const struct loops *l = m->poly->loops;
+    const struct array *a = &l->arrays.data[root];
+    double bytes = dtype_info(a->dtype)->bits / 8.0;
+    *stored = (double)loops_elements(l, root) * bytes;
+    if (!reuse_folds(l, a) || *stored <= (double)m->target->cache[0] / 2)
+        return *stored;
+    *stored = fmax(*stored, m->poly->kept);
+    for (int d = 0; d < a->rank; d++)
+        bytes *= (double)loops_extent(l, a->extent[d]);
+    return bytes;
+}
+
 static void add_operand(struct model *m, const struct poly_access *a, bool pack) {
     int64_t *step = arena_array(&m->scratch, int64_t, m->dims + m->iters), bits;
     struct operand o = {.a = a, .step = step};
@@ -98,9 +115,9 @@ static void add_operand(struct model *m, const struct poly_access *a, bool pack)
         if (step[d] != 0)
             o.bytes *= (double)m->extent[d];
     }
-    double all = (double)loops_elements(m->poly->loops, a->root) * (double)bits / 8;
+    double stored, all = bytes_of(m, a->root, &stored);
     o.bytes = o.bytes < all ? o.bytes : all;
-    o.source = model_source(m->target, o.bytes);
+    o.source = model_source(m->target, o.bytes < stored ? o.bytes : stored);
     vec_push(&m->scratch, &m->operands, o);
 }
 

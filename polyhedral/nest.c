@@ -71,13 +71,6 @@ struct open {
     int num_pieces;
 };
 
-static int own_dimension(const struct poly_stmt *s, const struct expr *e) {
-    for (int d = s->num_repeats; d < s->num_dims && e->kind == EXPR_VAR; d++)
-        if (strcmp(s->dims[d], e->name) == 0)
-            return d;
-    return -1;
-}
-
 /* What a candidate's dimensions are in the band: [band], or -1. */
 struct match {
     int *dim;
@@ -95,8 +88,8 @@ static void match_read(const struct open *o, int member, const struct poly_acces
     for (int b = 0; b < o->band; b++) {
         int found = -1;
         for (int d = 0; d < rank && same; d++)
-            if (own_dimension(s, w->index[d]) == o->dim.data[member][b])
-                found = own_dimension(q, r->index[d]);
+            if (poly_dimension(s, w->index[d]) == o->dim.data[member][b])
+                found = poly_dimension(q, r->index[d]);
         m->fits[b] = m->fits[b] && found >= 0 && (m->dim[b] < 0 || m->dim[b] == found);
         m->dim[b] = found;
     }
@@ -230,7 +223,7 @@ static bool follow(const struct open *o, int array, int *loop) {
             for (int d = 0; d < rank; d++) {
                 int found = -1;
                 for (int b = 0; b < o->band; b++)
-                    if (own_dimension(s, a->index[d]) == o->dim.data[member][b])
+                    if (poly_dimension(s, a->index[d]) == o->dim.data[member][b])
                         found = b;
                 loop[d] = loop[d] == -2 || loop[d] == found ? found : -1;
             }
@@ -349,6 +342,6 @@ const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *
     }
     if (o.stmts.len)
         end(&o, &nests[n++]);
-    *num = n;
+    *num = across ? strip_find(p, nests, n) : n;
     return nests;
 }

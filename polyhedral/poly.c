@@ -87,6 +87,13 @@ void poly_error(struct poly *p, const struct poly_stmt *s, const char *fmt, ...)
     p->ok = false;
 }
 
+int poly_dimension(const struct poly_stmt *s, const struct expr *e) {
+    for (int d = s->num_repeats; d < s->num_dims && e->kind == EXPR_VAR; d++)
+        if (strcmp(s->dims[d], e->name) == 0)
+            return d;
+    return -1;
+}
+
 int64_t poly_extent(const struct poly_stmt *s, int d) {
     int64_t extent;
     bool known = expr_as_int(s->stmt->iters[d - s->num_repeats].extent, &extent);

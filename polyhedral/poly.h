@@ -135,6 +135,7 @@ struct poly {
         isl_schedule *schedule;
     }) parts;
     int num_regions;
+    double kept; // bytes of the rings between the statements at hand (strip.c)
     struct poly_figures figures;
     bool ok; // nothing was reported
 };
@@ -162,6 +163,8 @@ void poly_error(struct poly *p, const struct poly_stmt *s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Extent of dimension d, which is no repeat's; -1: it is not constant. */
 int64_t poly_extent(const struct poly_stmt *s, int d);
+/* The dimension of s, no repeat's, that an index is; -1: it is something else. */
+int poly_dimension(const struct poly_stmt *s, const struct expr *e);
 /* Coordinate k of a point. */
 int64_t poly_coordinate(__isl_keep isl_point *point, enum isl_dim_type type, int k);
 /* The least point of a set, symbols first; it may be wrapped and is flat then. Any point, when
@@ -247,6 +250,8 @@ bool reuse_folds(const struct loops *l, const struct array *a);
 
 enum { LARGEST_STEP = 4 }; // elements between neighbours that still lie close together
 
+/* The factor of the iterator `name` in a sum; false when it stands where it has none. */
+bool stride_coefficient(const struct expr *e, const char *name, int64_t *value);
 /* Elements that the access moves by when the iterator `name` goes on by one; false when that is
  * not a constant. */
 bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
@@ -310,6 +315,13 @@ void block_choose(struct poly *p, const struct poly_stmt *s, const bool *taken,
 
 /* ---- nest.c ---- */
 
+/* The instances of a statement with the same floor((x + shift) / rows) run in one strip, x
+ * being dimension `dim`. */
+struct poly_strip {
+    int dim;
+    int64_t rows, shift;
+};
+
 /* Statements that share `band` outer loops; loop b is dimension dim[k][b] of statement k. The
  * last of them may go by blocks, which each statement runs through. */
 struct poly_nest {
@@ -318,11 +330,22 @@ struct poly_nest {
     int num, band;
     struct poly_piece pieces[2]; // of the last loop
     int num_pieces;              // 0: it goes by single iterations
+    /* [num], or NULL: the statements share a loop over strips instead, and in each run one
+     * after the other (strip.c). */
+    const struct poly_strip *strips;
+    double kept; // bytes of the arrays between them
 };
 
 /* The nests of a region in order; arrays that live inside one get their layouts. Statements of
  * different ONNX nodes share one only `across` operators. */
 const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *num);
+
+/* ---- strip.c ---- */
+
+/* Puts neighbours among the nests of a region together that are faster strip by strip, by the
+ * cost model: `nests` is what there is then; returns how many. Arrays between them get their
+ * layouts. Takes about 1 ms for each statement. */
+int strip_find(struct poly *p, struct poly_nest *nests, int num);
 
 /* ---- schedule.c ---- */
 

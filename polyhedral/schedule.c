@@ -388,8 +388,40 @@ static __isl_give isl_schedule *nest_piece(struct poly *p, const struct poly_nes
     return all;
 }
 
+/* The strip that an instance runs in: floor((x + shift) / rows). */
+static __isl_give isl_multi_union_pw_aff *strip_band(const struct poly_stmt *s,
+                                                     const struct poly_strip *strip) {
+    isl_aff *x = dimension(s, strip->dim);
+    isl_ctx *ctx = isl_aff_get_ctx(x);
+    x = isl_aff_add_constant_val(x, isl_val_int_from_si(ctx, strip->shift));
+    x = isl_aff_floor(isl_aff_scale_down_val(x, isl_val_int_from_si(ctx, strip->rows)));
+    return band_of(s, isl_aff_list_from_aff(x));
+}
+
+/* Statements in strips; the tiles of each lie in one row. */
+static __isl_give isl_schedule *strip_schedule(struct poly *p, const struct poly_nest *nest) {
+    isl_schedule *all = NULL;
+    isl_multi_union_pw_aff *band = NULL;
+    p->kept = nest->kept;
+    for (int k = 0; k < nest->num; k++) {
+        struct poly_stmt *s = p->stmts.data[nest->stmts[k]];
+        bool *taken = arena_array(&p->arena, bool, s->num_dims);
+        const bool *none = arena_array(&p->arena, bool, s->num_dims);
+        taken[nest->strips[k].dim] = true;
+        if (!model_tile(p, s, taken, -1, 1, false, &s->tiling))
+            bug("%s has no tiles in a strip", s->name);
+        all = then(all, tile_schedule(p, s, none, -1, NULL));
+        isl_multi_union_pw_aff *one = strip_band(s, &nest->strips[k]);
+        band = band ? isl_multi_union_pw_aff_union_add(band, one) : one;
+    }
+    p->kept = 0;
+    return isl_schedule_insert_partial_schedule(all, band);
+}
+
 static __isl_give isl_schedule *nest_schedule(struct poly *p, const struct poly_nest *nest) {
     isl_schedule *all = NULL;
+    if (nest->strips)
+        return strip_schedule(p, nest);
     for (int k = 0; k < nest->num_pieces || k == 0; k++)
         all = then(all, nest_piece(p, nest, nest->num_pieces ? &nest->pieces[k] : NULL));
     return all;

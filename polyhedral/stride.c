@@ -3,8 +3,7 @@
  * block. */
 #include "polyhedral/poly.h"
 
-/* Coefficient of `name` in a sum; false when it stands where it has none. */
-static bool coefficient(const struct expr *e, const char *name, int64_t *value) {
+bool stride_coefficient(const struct expr *e, const char *name, int64_t *value) {
     int64_t x, y, factor;
     *value = 0;
     if (e->kind == EXPR_VAR) {
@@ -13,16 +12,17 @@ static bool coefficient(const struct expr *e, const char *name, int64_t *value) 
     }
     bool known = true;
     if (e->kind == EXPR_FUNC && (e->func == FUNC_ADD || e->func == FUNC_SUB)) {
-        known = coefficient(e->arg[0], name, &x) && coefficient(e->arg[1], name, &y);
+        known =
+            stride_coefficient(e->arg[0], name, &x) && stride_coefficient(e->arg[1], name, &y);
         *value = known ? (e->func == FUNC_ADD ? x + y : x - y) : 0;
         return known;
     }
     if (e->kind == EXPR_FUNC && e->func == FUNC_MUL && expr_as_int(e->arg[1], &factor)) {
-        known = coefficient(e->arg[0], name, &x) && size_mul(x, factor, value);
+        known = stride_coefficient(e->arg[0], name, &x) && size_mul(x, factor, value);
         return known;
     }
     for (int k = 0; k < e->n && known; k++)
-        known = coefficient(e->arg[k], name, &x) && x == 0;
+        known = stride_coefficient(e->arg[k], name, &x) && x == 0;
     return known;
 }
 
@@ -33,7 +33,7 @@ static bool stride_in_layout(const struct poly *p, const struct poly_access *a,
     int64_t step = 1, times, moved;
     for (int k = array->layout_rank - 1; k >= 0; k--) {
         const struct layout_dim *d = &array->layout[k];
-        if (!coefficient(a->index[d->dim], name, &times))
+        if (!stride_coefficient(a->index[d->dim], name, &times))
             return false;
         times = times % d->div == 0 ? times / d->div : 0;
         if (!size_mul(times, step, &moved) ||
@@ -54,7 +54,7 @@ bool stride_of(const struct poly *p, const struct poly_access *a, const char *na
     if (array->layout_rank)
         return stride_in_layout(p, a, name, stride);
     for (int d = array->rank - 1; d >= 0; d--) {
-        if (!coefficient(a->index[d], name, &times))
+        if (!stride_coefficient(a->index[d], name, &times))
             return false;
         if (times && (step < 0 || !size_mul(times, step, &moved)))
             return false;
