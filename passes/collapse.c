@@ -70,8 +70,9 @@ struct collapse {
     struct extents *extents; // [num]
     int *become;             // [num]: the array that has its accesses
     vec(struct walker) walkers;
-    struct walker *at; // being read or changed; NULL: no iterators
-    int loops, dims;   // that are gone
+    struct walker none; // without iterators
+    struct walker *at;  // being read or changed
+    int loops, dims;    // that are gone
 };
 
 /* ---- sets of joints ---- */
@@ -150,7 +151,7 @@ static void start_arrays(struct collapse *c) {
 
 /* The iterator of the statement at hand; -1: it has none of this name. */
 static int walk_named(const struct collapse *c, const char *name) {
-    for (int k = 0; c->at && k < c->at->num; k++)
+    for (int k = 0; k < c->at->num; k++)
         if (c->at->walks[k].name == name)
             return k;
     return -1;
@@ -173,12 +174,13 @@ static bool may_follow(const struct collapse *c, int p, int q) {
     return free && p != q && (p < own ? q < own : q == p + 1);
 }
 
-/* Do the places walk dimensions d and e of the array as one? */
+/* Do the places walk dimension d of the array and the next one as one? */
 static bool is_run(const struct collapse *c, const struct array *a, int d, struct place p,
-                   int e, struct place q) {
+                   struct place q) {
     int64_t outer, inner;
     if (p.walk < 0 || q.walk < 0 || !may_follow(c, p.walk, q.walk) || q.offset != 0 ||
-        !expr_as_int(a->extent[d], &outer) || !expr_as_int(a->extent[e], &inner))
+        !expr_as_int(a->extent[d], &outer) ||
+        !expr_as_int(a->extent[next_dim(a, d + 1)], &inner))
         return false;
     int64_t along = c->at->walks[p.walk].extent;
     return c->at->walks[q.walk].extent == inner && along >= 1 && p.offset >= 0 &&
@@ -188,8 +190,8 @@ static bool is_run(const struct collapse *c, const struct array *a, int d, struc
 /* Dimension d of the array, where p walks, and the next one e, where q does. */
 static void read_pair(struct collapse *c, int array, int d, struct place p, struct place q) {
     const struct array *a = array_at(c, array);
-    int joint = c->first[array] + d, e = next_dim(a, d + 1);
-    if (is_run(c, a, d, p, e, q)) {
+    int joint = c->first[array] + d;
+    if (is_run(c, a, d, p, q)) {
         struct walk *x = &c->at->walks[p.walk], *y = &c->at->walks[q.walk];
         x->inner = q.walk;
         y->outer = p.walk;
@@ -227,7 +229,7 @@ static void read_access(struct collapse *c, int array, const struct expr *const 
             read_expr(c, index[d]);
         if (one)
             continue;
-        if (c->at && last.walk >= 0)
+        if (last.walk >= 0)
             c->at->turns |= last.walk == c->at->along;
         if (from >= 0)
             read_pair(c, array, from, last, p);
@@ -276,7 +278,7 @@ static void read_compute(struct collapse *c, struct stmt *s) {
     w.along = last_walk(c, s->array, s->index);
     read_access(c, s->array, s->index);
     read_expr(c, s->rhs);
-    c->at = NULL;
+    c->at = &c->none;
     vec_push(&c->scratch, &c->walkers, w);
 }
 
@@ -301,12 +303,12 @@ static void read_list(struct collapse *c, const struct stmt_list *list) {
  * longer than `row` elements, or leave nothing outside of it. */
 static void keep_rows(struct collapse *c, const struct walker *w, int64_t row) {
     int k = w->along, joined = 1, outermost = -1;
-    int64_t elements = k >= 0 ? w->walks[k].extent : 0;
+    int64_t length = k >= 0 ? w->walks[k].extent : 0;
     bool flows = false;
     while (k >= 0 && joins(c, w->walks[k].before)) {
         const struct walk *around = &w->walks[w->walks[k].outer];
         flows |= around->flows;
-        if (!size_mul(elements, around->extent, &elements) || (flows && elements > row)) {
+        if (!size_mul(length, around->extent, &length) || (flows && length > row)) {
             stay(c, w->walks[k].before);
             return;
         }
@@ -471,6 +473,7 @@ static void change_stmt(struct collapse *c, struct walker *w) {
  * walks over the statements. */
 bool pass_collapse(struct compile *c, struct loops *l) {
     struct collapse x = {.l = l};
+    x.at = &x.none;
     start_arrays(&x);
     read_list(&x, &l->body);
     keep_loops(&x, c->target->vector_bytes > 0 ? ROW_ELEMENTS : 0);
@@ -480,8 +483,8 @@ bool pass_collapse(struct compile *c, struct loops *l) {
     set_shapes(&x);
     struct loc loc = {.file = l->body.first ? l->body.first->loc.file : l->name};
     diag_remark(c->diag, REMARK_ANALYSIS, loc,
-                "%d loops and %d dimensions became one with those around them", x.loops,
-                x.dims);
+                "%d loop%s and %d dimension%s became one with those around them", x.loops,
+                x.loops == 1 ? "" : "s", x.dims, x.dims == 1 ? "" : "s");
     arena_free(&x.scratch);
     return true;
 }
