@@ -14,17 +14,19 @@
 #include <stdlib.h>
 
 enum {
-    TILE_CYCLES = 12, // around a tile: addresses, loops
-    STEP_CYCLES = 2,  // around the innermost loop of a reduction
-    FOLD_CYCLES = 10, // to add up the lanes of a vector
-    MASKED = 2,       // loads that one of some lanes is as long as
-    LINE = 64,        // bytes of a cache line
-    STREAMS = 8,      // runs that are foreseen at once
-    SHORT_RUN = 96,   // bytes that could have come while a run begins
-    MAX_DIMS = 16,
-    ALIASED = 3, // loads that one from a line that was driven out is as long as
+    TILE_CYCLES = 12,  // around a tile: addresses, loops
+    STEP_CYCLES = 2,   // around the innermost loop of a reduction
+    FOLD_CYCLES = 10,  // to add up the lanes of a vector
+    MASKED = 2,        // loads that one of some lanes is as long as
+    LINE = 64,         // bytes of a cache line
+    STREAMS = 8,       // runs that are foreseen at once
+    SHORT_RUN = 96,    // bytes that could have come while a run begins
+    MOST_ZEROS = 4096, // elements that codegen has zeros for
+    ALIASED = 3,       // loads that one from a line that was driven out is as long as
 };
-static const double KEPT = 0.8; // what is read again comes faster than what is new
+static const double CHOICE_CYCLES = 1.5; // of reads that may be outside, for a step
+static const double KEPT = 0.8;          // what is read again comes faster than what is new
+static const double SPILLED = 1.3; // steps whose values do not fit the registers take longer
 
 /* ---- the cost of a tile ---- */
 
@@ -96,6 +98,7 @@ struct shape {
     int64_t rows[2], vectors; // rows along each dimension; vectors of a row
     double count;             // tiles of this shape
     bool masked;              // lanes are guarded, or not all of a vector
+    int loops;                // of the reduce, the outer ones; those inside are written out
 };
 
 /* Different rows that an operand has. */
@@ -107,41 +110,125 @@ static double rows_of(const struct operand *o, const struct shape *x) {
     return rows;
 }
 
+static bool moves_along(const struct operand *o, int d) {
+    return d >= 0 && o->step[d] != 0;
+}
+
 /* The dimension along which lanes lie. */
 static int lane_of(const struct model *m, const struct poly_tiling *t) {
     return t->split >= 0 ? m->dims + t->split : t->vec;
 }
 
-/* Is iterator r of the reduce among the innermost loops that codegen writes out, so that rows
- * can share what they load? */
-static bool is_written_out(const struct model *m, const struct shape *x, int r) {
-    const struct poly_tiling *t = x->t;
-    int64_t steps = 1, sums = x->rows[0] * x->rows[1] * x->vectors;
-    for (int k = m->iters - 1; k >= 0 && k < MAX_REDUCE; k--) {
-        int64_t extent = m->extent[m->dims + t->order[k]];
-        steps *= extent;
-        if (extent > TILE_WRITTEN_STEPS || steps * sums > TILE_WRITTEN_SUMS)
-            return false;
-        if (t->order[k] == r)
-            return true;
+/* Is the range of iterator i of the reduce not the same for all tiles? */
+static bool is_cut_short(const struct model *m, const struct poly_tiling *t, int i) {
+    bool found = false;
+    for (int k = 0; k < m->borders.len && !found; k++) {
+        const struct border *b = &m->borders.data[k];
+        found = b->iter == i && b->whole < 1 && !is_in_tile(t, b->dim);
     }
-    return false;
+    return found;
 }
 
-/* The part of the loads of all rows and steps that differ: windows of neighbours overlap. */
+/* Loops of the reduce that are loops of the C as well: codegen writes out those inside, so that
+ * rows can share what they load. */
+static int loops_of(const struct model *m, const struct shape *x) {
+    const struct poly_tiling *t = x->t;
+    int64_t steps = 1, sums = x->rows[0] * x->rows[1] * x->vectors;
+    int loops = m->iters;
+    while (loops > 0 && loops <= MAX_REDUCE && t->split < 0) {
+        int i = t->order[loops - 1];
+        int64_t extent = m->extent[m->dims + i];
+        steps *= extent;
+        if (extent > TILE_WRITTEN_STEPS || steps * sums > TILE_WRITTEN_SUMS ||
+            is_cut_short(m, t, i))
+            break;
+        loops--;
+    }
+    return loops;
+}
+
+/* Where the loop over iterator i stands, the outermost being 0. */
+static int place_of(const struct model *m, const struct poly_tiling *t, int i) {
+    int place = i;
+    for (int k = 0; k < m->iters && k < MAX_REDUCE; k++)
+        place = t->order[k] == i ? k : place;
+    return place;
+}
+
+static int64_t greatest_divisor(int64_t x, int64_t y) {
+    while (y != 0) {
+        int64_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return x;
+}
+
+/* Windows overlap: row i at step j + b of iterator r reads what row i + a reads at step j, rows
+ * being along row[k]. */
+static bool find_overlap(const struct model *m, const struct operand *o, const struct shape *x,
+                         int k, int r, int64_t *a, int64_t *b) {
+    if (x->t->row[k] < 0)
+        return false;
+    int64_t row = o->step[x->t->row[k]], step = o->step[m->dims + r];
+    if (row == STEP_UNKNOWN || step == STEP_UNKNOWN || row == 0 || step == 0)
+        return false;
+    int64_t common = greatest_divisor(llabs(row), llabs(step));
+    *a = llabs(step) / common;
+    *b = llabs(row) / common;
+    return *a < x->rows[k] && *b < m->extent[m->dims + r];
+}
+
+/* The part of the loads of all rows and steps, written out, that differ. */
 static double part_different(const struct model *m, const struct operand *o,
                              const struct shape *x) {
     double part = 1;
+    int64_t a, b;
     for (int k = 0; k < 2; k++)
-        for (int r = 0; r < m->iters && x->t->row[k] >= 0; r++) {
-            int64_t row = o->step[x->t->row[k]], step = o->step[m->dims + r];
-            double rows = (double)x->rows[k], steps = (double)m->extent[m->dims + r];
-            if (row == STEP_UNKNOWN || step == STEP_UNKNOWN || step == 0 || row == 0 ||
-                row % step || row / step >= m->extent[m->dims + r] || !is_written_out(m, x, r))
+        for (int r = 0; r < m->iters; r++) {
+            if (place_of(m, x->t, r) < x->loops || !find_overlap(m, o, x, k, r, &a, &b))
                 continue;
-            part *= ((rows - 1) * (double)(row / step) + steps) / (rows * steps);
+            double rows = (double)x->rows[k], steps = (double)m->extent[m->dims + r];
+            part *= 1 - (rows - (double)a) * (steps - (double)b) / (rows * steps);
         }
-    return part < 1 ? part : 1;
+    return part;
+}
+
+/* Scalars that a step leaves to the next one, which compilers keep: neighbours in a window, in
+ * steps that are written out or in the innermost loop. */
+static double left_to_next(const struct model *m, const struct operand *o,
+                           const struct shape *x) {
+    double most = 0;
+    int64_t a, b;
+    for (int k = 0; k < 2; k++)
+        for (int r = 0; r < m->iters; r++)
+            if (place_of(m, x->t, r) >= x->loops - 1 && find_overlap(m, o, x, k, r, &a, &b))
+                most = fmax(most, rows_of(o, x) * (1 - (double)a / (double)x->rows[k]));
+    return most;
+}
+
+/* Masks beyond the first that the lanes have in steps that are written out. */
+static double masks_of(const struct model *m, const struct shape *x) {
+    double masks = 0;
+    for (int k = 0; k < m->borders.len; k++) {
+        const struct border *b = &m->borders.data[k];
+        if (b->dim == x->t->vec && b->whole < 1 && place_of(m, x->t, b->iter) >= x->loops)
+            masks += (double)m->extent[m->dims + b->iter] - 1;
+    }
+    return masks;
+}
+
+/* Do accumulators, vectors that rows share and what is kept for other steps need more registers
+ * than there are? */
+static bool is_spilled(const struct model *m, const struct shape *x) {
+    double sums = (double)(x->rows[0] * x->rows[1] * x->vectors), left = masks_of(m, x);
+    int lane = lane_of(m, x->t);
+    for (int k = 0; k < m->operands.len; k++) {
+        const struct operand *o = &m->operands.data[k];
+        if (o->inside && (lane < 0 || o->step[lane] == 0))
+            left += left_to_next(m, o, x);
+    }
+    return left > 0 && sums + (double)x->vectors + left + 1 > m->target->registers;
 }
 
 /* Rows whose elements lie a multiple of a page apart fall into the same few sets of the nearest
@@ -192,11 +279,62 @@ static double loads_of(const struct model *m, const struct operand *o, const str
     return part * rows_of(o, x) * (double)x->vectors * spread_loads(m, o, x, lane);
 }
 
+/* Does what the operand reads depend on the steps that are written out? */
+static bool moves_in_steps(const struct model *m, const struct operand *o,
+                           const struct shape *x) {
+    bool moves = false;
+    for (int r = 0; r < m->iters; r++)
+        moves |= o->step[m->dims + r] != 0 && place_of(m, x->t, r) >= x->loops;
+    return moves;
+}
+
+/* Steps that are written out follow each other as the vectors do that rows share: then a scalar
+ * is loaded for each row, unless all of them fit the registers. */
+static double loads_again(const struct model *m, const struct operand *o,
+                          const struct shape *x) {
+    int lane = lane_of(m, x->t);
+    double rows = (double)(x->rows[0] * x->rows[1]), steps = 1, sorted = 0;
+    if (lane < 0 || o->step[lane] != 0 || !moves_in_steps(m, o, x))
+        return 0;
+    for (int k = 0; k < m->operands.len; k++) {
+        const struct operand *other = &m->operands.data[k];
+        sorted += other->inside && other->step[lane] != 0 && rows_of(other, x) > 1 &&
+                  moves_in_steps(m, other, x);
+    }
+    for (int r = 0; r < m->iters; r++)
+        steps *= place_of(m, x->t, r) >= x->loops ? (double)m->extent[m->dims + r] : 1;
+    double sums = rows * (double)x->vectors, scalars = steps * rows_of(o, x);
+    return sorted > 0 && sums + scalars > m->target->registers ? rows - rows_of(o, x) : 0;
+}
+
 /* Two things that are done at once hinder each other the more, the less room the longer one
  * leaves: `part` of it when both take as long. Measured: GEMM tiles on Zen 4. */
 static double overlap(double x, double y, double part, double power) {
     double most = fmax(x, y);
     return most * (1 + part * pow(fmin(x, y) / most, power));
+}
+
+/* Are there rows that may be outside of an array, each read of which is a choice: steps that
+ * are written out are so far apart that codegen has no zeros for them? */
+static bool has_choices(const struct model *m, const struct shape *x) {
+    const struct poly_tiling *t = x->t;
+    bool found = false;
+    for (int k = 0; k < m->borders.len; k++) {
+        const struct border *b = &m->borders.data[k];
+        if ((b->dim != t->row[0] && b->dim != t->row[1]) || b->whole >= 1 ||
+            place_of(m, t, b->iter) >= x->loops)
+            continue;
+        for (int i = 0; i < m->operands.len; i++) {
+            const struct operand *o = &m->operands.data[i];
+            double walk = 0;
+            for (int r = 0; r < m->iters; r++)
+                if (place_of(m, t, r) >= x->loops && o->step[m->dims + r] != STEP_UNKNOWN)
+                    walk += (double)llabs(o->step[m->dims + r]) *
+                            (double)(m->extent[m->dims + r] - 1);
+            found |= o->inside && moves_along(o, b->dim) && walk > MOST_ZEROS;
+        }
+    }
+    return found;
 }
 
 /* Cycles of one step of the reduction. */
@@ -205,9 +343,12 @@ static double step_cycles(const struct model *m, const struct shape *x) {
     double sums = (double)(x->rows[0] * x->rows[1] * x->vectors), loads = 0;
     for (int k = 0; k < m->operands.len; k++)
         if (m->operands.data[k].inside)
-            loads += loads_of(m, &m->operands.data[k], x);
+            loads +=
+                loads_of(m, &m->operands.data[k], x) + loads_again(m, &m->operands.data[k], x);
     double cycles = overlap(sums * m->ops_inside / t->fmas, loads / t->loads, 0.2, 4);
     bool pointers = x->t->row[1] >= 0 && m->guarded[x->t->row[0]] && m->guarded[x->t->row[1]];
+    cycles *= is_spilled(m, x) ? SPILLED : 1;
+    cycles += has_choices(m, x) ? CHOICE_CYCLES : 0;
     return fmax(cycles, t->latency) * (pointers ? 1.15 : 1); // one for each corner
 }
 
@@ -232,10 +373,6 @@ static double around_cycles(const struct model *m, const struct shape *x) {
     return fmax(sums * m->ops_outside / t->fmas, loads / t->loads) + stores;
 }
 
-static bool moves_along(const struct operand *o, int d) {
-    return d >= 0 && o->step[d] != 0;
-}
-
 /* Memory that a tile touches of an operand. */
 struct extent {
     double lines, run; // cache lines; bytes that follow each other
@@ -252,52 +389,79 @@ static void widen(struct extent *e, int64_t step, double count) {
         e->lines *= count;
 }
 
-/* The dimensions along which a tile has several elements of the operand, in order of their
- * steps. */
+/* What the loops of the reduce from place `from` on touch of the operand: its dimensions in
+ * order of their steps. */
 static struct extent extent_in_tile(const struct model *m, const struct operand *o,
-                                    const struct shape *x) {
+                                    const struct shape *x, int from) {
     struct extent e = {1, (double)o->size};
     const struct poly_tiling *t = x->t;
-    double counts[MAX_DIMS];
-    bool done[MAX_DIMS] = {false};
-    int all = m->dims + m->iters;
-    for (int d = 0; d < all && d < MAX_DIMS; d++) {
-        counts[d] = d >= m->dims ? (double)m->extent[d] : 1;
-        counts[d] = d == t->row[0] ? (double)x->rows[0] : counts[d];
-        counts[d] = d == t->row[1] ? (double)x->rows[1] : counts[d];
-        counts[d] = d == t->vec ? (double)(x->vectors * m->lanes) : counts[d];
-    }
-    for (int n = 0; n < all && n < MAX_DIMS; n++) {
-        int least = -1;
-        for (int d = 0; d < all && d < MAX_DIMS; d++)
-            if (!done[d] && (least < 0 || llabs(o->step[d]) < llabs(o->step[least])))
-                least = d;
-        if (o->packed && t->split < 0 && o->step[least] != 0)
-            e.run *= counts[least];
-        else if (o->step[least] == STEP_UNKNOWN && least == t->vec)
-            widen(&e, o->spread[least].windows * o->size, counts[least]);
-        else if (o->step[least] == STEP_UNKNOWN)
-            e.lines *= counts[least];
+    for (int n = 0; n < m->dims + m->iters; n++) {
+        int d = o->by_step[n];
+        double count = 1;
+        if (d >= m->dims)
+            count = place_of(m, t, d - m->dims) >= from ? (double)m->extent[d] : 1;
+        else if (d == t->row[0] || d == t->row[1])
+            count = (double)x->rows[d == t->row[1]];
+        else if (d == t->vec)
+            count = (double)(x->vectors * m->lanes);
+        if (o->packed && t->split < 0 && o->step[d] != 0)
+            e.run *= count;
+        else if (o->step[d] == STEP_UNKNOWN && d == t->vec)
+            widen(&e, o->spread[d].windows * o->size, count);
+        else if (o->step[d] == STEP_UNKNOWN)
+            e.lines *= count;
         else
-            widen(&e, o->step[least] * o->size, counts[least]);
-        done[least] = true;
+            widen(&e, o->step[d] * o->size, count);
     }
     e.lines *= ceil(e.run / LINE);
     return e;
 }
 
-/* The part of a tile's elements that the tile before had not: windows overlap. */
-static double part_fresh(const struct model *m, const struct operand *o,
-                         const struct shape *x) {
+/* Bytes that the loops of the reduce from place `from` on touch of all operands. */
+static double bytes_inside(const struct model *m, const struct shape *x, int from) {
+    double bytes = 0;
+    for (int k = 0; k < m->operands.len; k++)
+        if (m->operands.data[k].inside)
+            bytes += extent_in_tile(m, &m->operands.data[k], x, from).lines * LINE;
+    return bytes;
+}
+
+/* Bytes of the operand that come into the nearest cache in the course of a tile more than once:
+ * turns of a loop share what they touch only when what one touches stays there. */
+static double bytes_again(const struct model *m, const struct operand *o,
+                          const struct shape *x) {
+    double bytes = 0, whole = 0;
+    for (int k = m->iters; k >= 0; k--) {
+        double before = whole;
+        whole = extent_in_tile(m, o, x, k).lines * LINE;
+        if (k == m->iters)
+            bytes = whole;
+        else if (before > 0)
+            bytes *= bytes_inside(m, x, k + 1) > (double)m->target->cache[0]
+                         ? (double)m->extent[m->dims + x->t->order[k]]
+                         : whole / before;
+    }
+    return bytes > whole ? bytes - whole : 0;
+}
+
+/* The part of a tile's lines that the tile before had not: windows overlap, and where rows are
+ * what changes, the next ones may lie in the same lines. */
+static double part_fresh(const struct model *m, const struct operand *o, const struct shape *x,
+                         const struct extent *e) {
     const struct poly_tiling *t = x->t;
-    double part = 1;
+    int row = t->row[1] > t->row[0] ? 1 : 0;
+    double part = 1, lines = ceil(e->run / LINE) * LINE;
+    if (t->vec_outer && moves_along(o, t->row[row]) && o->step[t->row[row]] != STEP_UNKNOWN &&
+        x->rows[row] < m->extent[t->row[row]])
+        part = (double)(llabs(o->step[t->row[row]]) * o->size * x->rows[row]) / lines;
+    part = part < 1 ? part : 1;
     for (int r = m->dims; r < m->dims + m->iters; r++)
         for (int d = m->s->num_repeats; d < m->dims; d++) {
             int64_t step = o->step[r];
             if (is_in_tile(t, d) || step == 0 || step == STEP_UNKNOWN ||
                 o->step[d] == STEP_UNKNOWN || o->step[d] == 0 || o->step[d] % step != 0)
                 continue;
-            double fresh = (double)(o->step[d] / step) / (double)m->extent[r];
+            double fresh = (double)llabs(o->step[d] / step) / (double)m->extent[r];
             part *= fresh > 0 && fresh < 1 ? fresh : 1;
         }
     return part;
@@ -318,10 +482,12 @@ static double fetch_cycles(const struct model *m, const struct shape *x) {
         bool changes = t->vec_outer ? by_row : by_lane;
         if ((!by_row && !by_lane) || o->bytes <= half)
             continue;
-        struct extent e = extent_in_tile(m, o, x);
+        struct extent e = extent_in_tile(m, o, x, 0);
         double bytes = e.lines * LINE;
+        if (o->inside && x->t->split < 0 && m->iters <= MAX_REDUCE)
+            cycles += bytes_again(m, o, x) / model_source(m->target, bytes);
         if (changes) {
-            double fresh = part_fresh(m, o, x);
+            double fresh = part_fresh(m, o, x, &e);
             bool far = o->source<bandwidth[0], streams = e.lines * LINE> STREAMS * e.run;
             double late = far ? 1 + SHORT_RUN / e.run : 1;
             late *= far && streams ? 1.5 : 1;
@@ -341,7 +507,7 @@ static double shape_cycles(const struct model *m, const struct shape *x) {
         if (x->t->split == i)
             extent = ceil(extent / (double)m->lanes);
         steps *= extent;
-        if (i != m->iters - 1)
+        if (place_of(m, x->t, i) < x->loops - 1)
             outer *= (double)m->extent[m->dims + i];
     }
     double cycles = TILE_CYCLES + around_cycles(m, x);
@@ -370,6 +536,7 @@ static double parts_cycles(const struct model *m, const struct poly_tiling *t,
                 x.masked =
                     (t->vec >= 0 && m->guarded[t->vec]) || parts[2][c].size * folds < m->lanes;
                 x.count = parts[0][a].count * parts[1][b].count * parts[2][c].count;
+                x.loops = loops_of(m, &x);
                 cycles += shape_cycles(m, &x);
             }
     return cycles;

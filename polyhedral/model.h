@@ -18,15 +18,16 @@ struct operand {
     const struct poly_access *a;
     bool inside, packed;         // in the reduce; a constant whose layout may be made for it
     const int64_t *step;         // [dims + iterators of the reduce]; STEP_UNKNOWN
+    const int *by_step;          // [dims + iterators]: in order of their steps, the least first
     int64_t size;                // bytes of an element
-    const struct spread *spread; // [dims + iterators of the reduce]
+    const struct spread *spread; // [dims + iterators]
     double bytes, source;        // that it touches in all; bytes per cycle that they come at
 };
 
-/* Padding along a dimension: the range of the reduction is shorter near the end of it, when
- * tiles do not hold several instances along it. */
+/* Padding along a dimension: the range of an iterator of the reduction is shorter near the end
+ * of it, when tiles do not hold several instances along it. */
 struct border {
-    int dim;
+    int dim, iter;
     double whole; // average part of the range that is left
 };
 

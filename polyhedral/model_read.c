@@ -5,6 +5,7 @@
 #include "polyhedral/model.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { COSTLY_OPS = 16 }; // of a function such as exp
 
@@ -86,6 +87,18 @@ double model_source(const struct target *t, double bytes) {
     return t->bandwidth[2];
 }
 
+/* Dimensions and iterators in order of their steps. */
+static const int *sort_steps(struct model *m, const int64_t *step) {
+    int *order = arena_array(&m->scratch, int, m->dims + m->iters);
+    for (int n = 0; n < m->dims + m->iters; n++) {
+        int at = n;
+        for (; at > 0 && llabs(step[order[at - 1]]) > llabs(step[n]); at--)
+            order[at] = order[at - 1];
+        order[at] = n;
+    }
+    return order;
+}
+
 /* Bytes of an array that come from where *stored lie: those of a ring come again and again, but
  * for one that never leaves the nearest cache. */
 static double bytes_of(const struct model *m, int root, double *stored) {
@@ -110,11 +123,12 @@ static void add_operand(struct model *m, const struct poly_access *a, bool pack)
     o.size = bits / 8;
     o.bytes = (double)o.size;
     for (int d = 0; d < m->dims + m->iters; d++) {
-        if (!stride_of(m->poly, a, model_name(m, d), &step[d]))
+        if (!stride_signed(m->poly, a, model_name(m, d), &step[d]))
             step[d] = STEP_UNKNOWN;
         if (step[d] != 0)
             o.bytes *= (double)m->extent[d];
     }
+    o.by_step = sort_steps(m, step);
     double stored, all = bytes_of(m, a->root, &stored);
     o.bytes = o.bytes < all ? o.bytes : all;
     o.source = model_source(m->target, o.bytes < stored ? o.bytes : stored);
@@ -155,7 +169,7 @@ static void find_borders(struct model *m, const struct expr *e) {
         int r = find_name(m, e->arg[k], m->dims, m->dims + m->iters);
         if (d < 0 || r < 0)
             continue;
-        struct border b = {d, part_inside(m, e->arg + k, d, r)};
+        struct border b = {d, r - m->dims, part_inside(m, e->arg + k, d, r)};
         vec_push(&m->scratch, &m->borders, b);
     }
     for (int k = 0; k < e->n; k++)

@@ -10,34 +10,28 @@
 
 enum { MAX_VECTORS = 8 }; // of a row
 
-/* The order of the reduce's loops: what is walked along in small steps innermost, a longer loop
- * rather than one of a few steps. */
-static void order_reduce(const struct model *m, struct poly_tiling *t) {
-    int n = m->iters < MAX_REDUCE ? m->iters : MAX_REDUCE;
-    for (int i = 0; i < n; i++)
-        t->order[i] = i;
-    if (m->poly->strict || n != m->iters)
-        return;
-    int inner = n - 1;
-    for (int i = 0; i < n; i++) {
-        int64_t mine = m->extent[m->dims + i], best = m->extent[m->dims + inner];
-        if (t->split == i || (t->split < 0 && mine > best && best < 8))
-            inner = i;
-    }
-    for (int i = inner; i + 1 < n; i++)
-        t->order[i] = t->order[i + 1];
-    if (n > 0)
-        t->order[n - 1] = inner;
+/* The order of the reduce's loops: `inner` innermost, `next` around it, the others around those
+ * as the text has them. */
+static void order_reduce(const struct model *m, struct poly_tiling *t, int next, int inner) {
+    int n = 0;
+    for (int i = 0; i < m->iters && n < MAX_REDUCE; i++)
+        if (i != inner && i != next)
+            t->order[n++] = i;
+    if (next >= 0)
+        t->order[n++] = next;
+    if (inner >= 0)
+        t->order[n] = inner;
 }
 
 static bool fits_registers(const struct model *m, int64_t rows, int64_t vectors) {
     return rows * vectors + vectors + 1 <= m->target->registers && rows <= TILE_MOST_ROWS;
 }
 
-static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tiling *best) {
-    order_reduce(m, t);
+static void weigh_order(const struct model *m, struct poly_tiling *t,
+                        struct poly_tiling *best) {
     for (int outer = 0; outer < (t->vec >= 0 && t->row[0] >= 0 ? 2 : 1); outer++) {
         t->vec_outer = outer;
+        /*FORCE_HERE*/
         t->cycles = model_cycles(m, t);
         if (t->cycles < best->cycles * 0.9999) {
             double next = best->cycles;
@@ -48,6 +42,23 @@ static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tili
         }
     }
     t->vec_outer = false;
+}
+
+/* The tile with the loops of its reduction in any order, as long as that may be the best. */
+static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tiling *best) {
+    int last = m->iters - 1;
+    bool free_order = !m->poly->strict && m->iters <= MAX_REDUCE && m->iters > 1;
+    if (!free_order) {
+        order_reduce(m, t, -1, -1);
+        weigh_order(m, t, best);
+    }
+    for (int inner = last; inner >= 0 && free_order; inner--)
+        for (int next = last; next >= 0; next--) {
+            if (next == inner || (t->split >= 0 && inner != t->split))
+                continue;
+            order_reduce(m, t, next, inner);
+            weigh_order(m, t, best);
+        }
 }
 
 /* The panels that an operand's layout cuts dimension d into; 0: it is whole everywhere. */
@@ -257,7 +268,6 @@ bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *tak
     if (m.lanes > 1) {
         model_read_spreads(&m);
         try_all(&m, taken, &t, out);
-        order_reduce(&m, out);
         out->arithmetic = model_arithmetic(&m);
         out->memory = model_traffic(&m);
     }

@@ -254,6 +254,9 @@ enum { LARGEST_STEP = 4 }; // elements between neighbours that still lie close t
 bool stride_coefficient(const struct expr *e, const char *name, int64_t *value);
 /* Elements that the access moves by when the iterator `name` goes on by one; false when that is
  * not a constant. */
+bool stride_signed(const struct poly *p, const struct poly_access *a, const char *name,
+                   int64_t *stride);
+/* The same; false as well when it moves backwards. */
 bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
                int64_t *stride);
 /* Does it move at all, or by what is not known? */

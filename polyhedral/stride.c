@@ -26,28 +26,34 @@ bool stride_coefficient(const struct expr *e, const char *name, int64_t *value) 
     return known;
 }
 
+/* *sum + times * step. */
+static bool add_product(int64_t times, int64_t step, int64_t *sum) {
+    int64_t moved;
+    return !__builtin_mul_overflow(times, step, &moved) &&
+           !__builtin_add_overflow(*sum, moved, sum);
+}
+
 /* The same under a layout. */
 static bool stride_in_layout(const struct poly *p, const struct poly_access *a,
                              const char *name, int64_t *stride) {
     const struct array *array = &p->loops->arrays.data[a->array];
-    int64_t step = 1, times, moved;
+    int64_t step = 1, times;
     for (int k = array->layout_rank - 1; k >= 0; k--) {
         const struct layout_dim *d = &array->layout[k];
         if (!stride_coefficient(a->index[d->dim], name, &times))
             return false;
         times = times % d->div == 0 ? times / d->div : 0;
-        if (!size_mul(times, step, &moved) ||
+        if (!add_product(times, step, stride) ||
             !size_mul(step, layout_dim_size(p->loops, array, d), &step))
             return false;
-        *stride += moved;
     }
     return true;
 }
 
-bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
-               int64_t *stride) {
+bool stride_signed(const struct poly *p, const struct poly_access *a, const char *name,
+                   int64_t *stride) {
     const struct array *array = &p->loops->arrays.data[a->array];
-    int64_t step = 1, extent, times, moved;
+    int64_t step = 1, extent, times;
     *stride = 0;
     if (!a->index && array->rank > 0)
         return false;
@@ -56,14 +62,18 @@ bool stride_of(const struct poly *p, const struct poly_access *a, const char *na
     for (int d = array->rank - 1; d >= 0; d--) {
         if (!stride_coefficient(a->index[d], name, &times))
             return false;
-        if (times && (step < 0 || !size_mul(times, step, &moved)))
+        if (times && (step < 0 || !add_product(times, step, stride)))
             return false;
-        *stride += times ? moved : 0;
         if (!expr_as_int(array->extent[d], &extent) || step < 0 ||
             !size_mul(step, extent, &step))
             step = -1; // symbolic from here on
     }
     return true;
+}
+
+bool stride_of(const struct poly *p, const struct poly_access *a, const char *name,
+               int64_t *stride) {
+    return stride_signed(p, a, name, stride) && *stride >= 0;
 }
 
 bool stride_moves(const struct poly *p, const struct poly_access *a, const char *name) {

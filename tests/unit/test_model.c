@@ -229,8 +229,10 @@ static const struct {
      &wide, false, true, NULL, "k", "0"},
     {"the same, sums in order", GEMM_BT("1", "64", "256", "input a1: f32[64,256]\n"), &wide,
      true, true, "n", NULL, "0"},
-    {"channels last", CONV_NHWC, &wide, false, true, "c", NULL, "012"},
-    {"a window's longest loop is innermost", CONV_NCHW, &wide, false, true, "x", NULL, "120"},
+    {"channels last: a window's steps share loads", CONV_NHWC, &wide, false, true, "c", NULL,
+     "021"},
+    {"not where that needs more registers", CONV_NHWC, &narrow, false, true, "c", NULL, "012"},
+    {"no masks that change from step to step", CONV_NCHW, &narrow, false, true, "x", NULL, ""},
     {"not when sums are in order", CONV_NCHW, &wide, true, true, "x", NULL, "012"},
     {"a row's sum",
      "loops \"t\"\ninput a0: f32[9,256]\noutput a1: f32[9]\n"
@@ -324,8 +326,8 @@ START_TEST(tiles_are_as_expected) {
                       text);
         ck_assert_msg(same_name(split_name(s), choices[_i].split), "%s: %s", name, text);
         for (int k = 0; choices[_i].order[k]; k++)
-            ck_assert_msg(s->tiling.order[k] == choices[_i].order[k] - '0', "%s: loop %d is %d",
-                          name, k, s->tiling.order[k]);
+            ck_assert_msg(s->tiling.order[k] == choices[_i].order[k] - '0',
+                          "%s: loop %d is %d: %s", name, k, s->tiling.order[k], text);
     }
     finish(&f);
 }
