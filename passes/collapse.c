@@ -9,9 +9,10 @@
  * one inside it, become one together or stay. A set stays when some access or guard of it wants
  * more than the whole of its pairs. Dimensions of 1 are passed over.
  *
- * Statements without a reduce that pass a temporary on share the loops outside of its rows, and
- * a row is all that is stored of it (polyhedral/nest.c). So the rows of such arrays stay short,
- * one loop stays outside of them, and where there are no vectors to fill they stay as they are.
+ * Statements that pass a temporary on may share the loops outside of its rows
+ * (polyhedral/nest.c) or run in strips of them (polyhedral/strip.c), and then a few rows are
+ * all that is stored of it. So the rows of such arrays grow up to a length only, as vectors are
+ * filled; in portable C, which knows no strips, they grow by statements that reduce alone.
  *
  * Inputs and outputs keep their shapes, which the interface of the generated C states; their
  * accesses go through a view. The order of instances and of the steps of a reduction is that of
@@ -20,7 +21,8 @@
 #include "passes/passes.h"
 
 enum {
-    ROW_ELEMENTS = 4096 // of what stays in the first cache from one statement to the next
+    ROW_ELEMENTS = 4096,  // of what stays in the first cache from one statement to the next
+    STRIP_ELEMENTS = 1024 // when a statement reduces; beyond, arrays are worth cutting
 };
 
 /* A dimension or an iterator with its neighbour: do they become one? The root of a set answers
@@ -299,8 +301,8 @@ static void read_list(struct collapse *c, const struct stmt_list *list) {
 
 /* ---- rows ---- */
 
-/* Of a statement without a reduce: loops stay apart that would make the row of a temporary
- * longer than `row` elements, or leave nothing outside of it. */
+/* Loops stay apart that would make the row of a temporary longer than `row` elements, or, in a
+ * statement without a reduce, leave nothing outside of it. */
 static void keep_rows(struct collapse *c, const struct walker *w, int64_t row) {
     int k = w->along, joined = 1, outermost = -1;
     int64_t length = k >= 0 ? w->walks[k].extent : 0;
@@ -321,14 +323,16 @@ static void keep_rows(struct collapse *c, const struct walker *w, int64_t row) {
 }
 
 /* Where rows become columns, all loops stay: short ones read and write what a cache holds. */
-static void keep_loops(struct collapse *c, int64_t row) {
+static void keep_loops(struct collapse *c, bool vectors) {
     for (int k = 0; k < c->walkers.len; k++) {
         const struct walker *w = &c->walkers.data[k];
-        if (w->num != w->s->num_iters)
-            continue;
-        for (int i = 0; i < w->num && w->turns; i++)
+        bool reduces = w->num > w->s->num_iters;
+        for (int i = 0; i < w->num && w->turns && !reduces; i++)
             stay(c, w->walks[i].before);
-        keep_rows(c, w, row);
+        if (vectors)
+            keep_rows(c, w, reduces ? STRIP_ELEMENTS : ROW_ELEMENTS);
+        else if (!reduces)
+            keep_rows(c, w, 0);
     }
 }
 
@@ -476,7 +480,7 @@ bool pass_collapse(struct compile *c, struct loops *l) {
     x.at = &x.none;
     start_arrays(&x);
     read_list(&x, &l->body);
-    keep_loops(&x, c->target->vector_bytes > 0 ? ROW_ELEMENTS : 0);
+    keep_loops(&x, c->target->vector_bytes > 0);
     add_arrays(&x);
     for (int k = 0; k < x.walkers.len; k++)
         change_stmt(&x, &x.walkers.data[k]);

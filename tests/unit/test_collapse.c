@@ -53,6 +53,17 @@ static const struct {
      "input a0: u8[2,4,2048]\noutput a1: u8[2,4,2048]\ntemp a2: u8[2,4,2048]\n"
      "S0[i,j,k: 2,4,2048]: a2[i,j,k] = a0[i,j,k] + 3u8\n"
      "S1[i,j,k: 2,4,2048]: a1[i,j,k] = a2[i,j,k] * a2[i,j,k]\n"},
+    /* Two pointwise convolutions; with rows of 2048 vectors have strips. */
+    {8, 6, 6,
+     "input a0: u8[3,4,5]\noutput a1: u8[2,4,5]\nconst a2: u8[2,3] = {0, 1, 2, 3, 4, 5}\n"
+     "temp a3: u8[2,4,5]\nconst a4: u8[2,2] = {6, 7, 8, 9}\n"
+     "S0[m,y,x: 2,4,5]: a3[m,y,x] = reduce(add, [c: 3], a0[c,y,x] * a2[m,c])\n"
+     "S1[m,y,x: 2,4,5]: a1[m,y,x] = reduce(add, [c: 2], a3[c,y,x] * a4[m,c])\n"},
+    {8, 6, 8,
+     "input a0: u8[3,32,64]\noutput a1: u8[2,32,64]\nconst a2: u8[2,3] = {0, 1, 2, 3, 4, 5}\n"
+     "temp a3: u8[2,32,64]\nconst a4: u8[2,2] = {6, 7, 8, 9}\n"
+     "S0[m,y,x: 2,32,64]: a3[m,y,x] = reduce(add, [c: 3], a0[c,y,x] * a2[m,c])\n"
+     "S1[m,y,x: 2,32,64]: a1[m,y,x] = reduce(add, [c: 2], a3[c,y,x] * a4[m,c])\n"},
     /* Softmax: what stands around its rows. */
     {6, 4, 4,
      "input a0: u8[2,3,4]\noutput a1: u8[2,3,4]\ntemp a2: u8[2,3,1]\n"
