@@ -21,6 +21,7 @@ enum prim {
     PRIM_LOAD,            // (p) -> v: v[i] = p[i]
     PRIM_STORE,           // (p, v): a statement without its semicolon
     PRIM_LOAD_SOME,       // (p, m) -> v: p[i] where m, else 0; touches no other memory
+    PRIM_LOAD_ELSE,       // (p, m, v) -> w: p[i] where m, else v[i]; touches no other memory
     PRIM_STORE_SOME,      // (p, m, v)
     PRIM_LOAD_MASK,       // (b) -> m
     PRIM_STORE_MASK,      // (b, m)

@@ -86,6 +86,7 @@ struct vector_tile {
     const char *tail;          // mask of the lanes that there are; NULL: all
     const char *mask;          // mask of a guard; NULL: none
     struct vector_guard guard; // … and its lanes
+    const char *pad;           // … and what a load gives in the others; NULL: 0
     const struct expr *cond;   // condition of a guard that does not depend on the lane
     int unsure;                // > 0: what is printed may be skipped in the ast
 };

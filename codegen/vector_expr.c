@@ -222,6 +222,13 @@ static const char *func_value(struct vector_tile *t, const struct expr *product)
 
 /* ---- values ---- */
 
+/* Can a load give the guard's pad itself where its mask does not hold? */
+static bool pads_itself(const struct vector_tile *t, const struct expr *e,
+                        const struct vector_bounds *b) {
+    return e->arg[0]->kind == EXPR_LOAD && b->mask && !t->mask && !is_zero(e->arg[1]) &&
+           vector_by_lane(t, e->arg[0]) && prim_has(t->target, PRIM_LOAD_ELSE, t->dtype);
+}
+
 /* A guard around anything but a load with pad 0: what its bounds leave out reads 0, and is then
  * replaced. */
 static const char *guarded_value(struct vector_tile *t, const struct expr *e,
@@ -230,6 +237,8 @@ static const char *guarded_value(struct vector_tile *t, const struct expr *e,
     const struct expr *outer = t->cond;
     const char *outer_mask = t->mask;
     struct vector_guard outer_guard = t->guard;
+    bool padded = pads_itself(t, e, b);
+    t->pad = padded ? pad : NULL;
     t->cond = vector_both(t, outer, b->cond);
     t->mask = vector_both_masks(t, outer_mask, b->mask);
     t->guard.known &= b->guard.known;
@@ -237,11 +246,12 @@ static const char *guarded_value(struct vector_tile *t, const struct expr *e,
     const char *x = vector_value(t, e->arg[0]);
     t->cond = outer;
     t->mask = outer_mask;
+    t->pad = NULL;
     t->guard = outer_guard;
     bool masked = !b->mask || vector_by_lane(t, e->arg[0]); // one scalar for all lanes is not
     if (e->arg[0]->kind == EXPR_LOAD && is_zero(e->arg[1]) && masked)
         return x;
-    if (b->mask)
+    if (b->mask && !padded)
         x = let_value(t, 'y', vector_prim(t, PRIM_SELECT, b->mask, x, pad));
     if (!b->cond)
         return x;

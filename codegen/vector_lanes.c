@@ -114,51 +114,75 @@ static const char *load_window(struct vector_tile *t, const struct vector_place 
     return vector_let_load(t, place, vector_prim(t, PRIM_LOAD_SOME, address, first, NULL));
 }
 
-/* Windows follow each other, but the last ends where the lanes do. */
-static int64_t window_start(const struct vector_tile *t, const struct vector_spread *s, int k) {
-    int64_t last = s->reach + 1 - t->width, start = (int64_t)k * t->width;
-    return k > 0 && start > last ? last : start;
+/* Vectors in which all lanes lie: the elements where they begin; the first is 0. */
+struct windows {
+    int num;
+    int64_t first[MOST_WINDOWS]; // the nearest lane of each, in ascending order
+    int64_t
+        start[MOST_WINDOWS]; // it, or less where the vector would reach beyond the last lane
+};
+
+/* From the nearest lane on, as many as it takes; false: more than MOST_WINDOWS. */
+static bool find_windows(const struct vector_tile *t, const struct vector_spread *s,
+                         struct windows *w) {
+    int64_t last = s->reach + 1 - t->width, next = 0;
+    for (w->num = 0; next <= s->reach; w->num++) {
+        if (w->num == MOST_WINDOWS)
+            return false;
+        w->first[w->num] = next;
+        w->start[w->num] = w->num > 0 && next > last ? last : next;
+        int64_t end = next + t->width;
+        next = INT64_MAX;
+        for (int j = 0; j < t->width; j++)
+            next = s->at[j] >= end && s->at[j] < next ? s->at[j] : next;
+    }
+    return true;
 }
 
 /* The lanes so far, in x, and those of window k. */
 static const char *add_window(struct vector_tile *t, const struct vector_place *p,
-                              const char *x, int k) {
-    const struct vector_spread *s = &p->spread;
-    int64_t numbers[VECTOR_MOST_LANES], start = window_start(t, s, k);
-    for (int j = 0; j < t->width; j++)
-        numbers[j] = s->at[j] < (int64_t)k * t->width
-                         ? (k == 1 ? s->at[j] : j)
-                         : t->width + (s->at[j] - start) % t->width;
-    const char *y = load_window(t, p, start, t->width);
+                              const struct windows *w, const char *x, int k) {
+    const int64_t *at = p->spread.at;
+    int64_t numbers[VECTOR_MOST_LANES];
+    for (int j = 0; j < t->width; j++) {
+        numbers[j] = k == 1 && at[j] < w->first[k] ? at[j] : j;
+        if (at[j] >= w->first[k] && at[j] - w->start[k] < t->width)
+            numbers[j] = t->width + at[j] - w->start[k];
+    }
+    const char *y = load_window(t, p, w->start[k], t->width);
     return vector_let(t, vector_type(t), 'y',
                       vector_prim(t, PRIM_PERMUTE2, x, y, numbers_text(t, numbers)));
 }
 
-static const char *load_windows(struct vector_tile *t, const struct vector_place *p) {
-    const struct vector_spread *s = &p->spread;
-    int windows = (int)(s->reach / t->width) + 1;
-    const char *x = load_window(t, p, 0, s->reach + 1);
-    for (int k = 1; k < windows && !t->failed; k++)
-        x = add_window(t, p, x, k);
-    if (windows == 1)
+/* x where the mask of the guard holds, else its pad. */
+static const char *or_pad(struct vector_tile *t, const char *x) {
+    const char *pad = t->pad ? t->pad : vector_prim(t, PRIM_ZERO, NULL, NULL, NULL);
+    return vector_let(t, vector_type(t), 'y', vector_prim(t, PRIM_SELECT, t->mask, x, pad));
+}
+
+static const char *load_windows(struct vector_tile *t, const struct vector_place *p,
+                                const struct windows *w) {
+    const char *x = load_window(t, p, 0, p->spread.reach + 1);
+    for (int k = 1; k < w->num && !t->failed; k++)
+        x = add_window(t, p, w, x, k);
+    if (w->num == 1)
         x = vector_let(t, vector_type(t), 'y',
-                       vector_prim(t, PRIM_PERMUTE, x, numbers_text(t, s->at), NULL));
-    if (!t->mask)
-        return x;
-    const char *zero = vector_prim(t, PRIM_ZERO, NULL, NULL, NULL);
-    return vector_let(t, vector_type(t), 'y', vector_prim(t, PRIM_SELECT, t->mask, x, zero));
+                       vector_prim(t, PRIM_PERMUTE, x, numbers_text(t, p->spread.at), NULL));
+    return t->mask ? or_pad(t, x) : x;
 }
 
 const char *vector_load_spread(struct vector_tile *t, const struct vector_place *p) {
-    bool surely =
-        (!t->mask || t->guard.known) && (!t->tail || (!t->lane_loop && t->lane_count));
-    if (surely && p->spread.reach < (int64_t)MOST_WINDOWS * t->width &&
-        prim_has(t->target, PRIM_PERMUTE, t->dtype) &&
-        prim_has(t->target, PRIM_PERMUTE2, t->dtype))
-        return load_windows(t, p);
+    struct windows w;
+    bool tail_known = !t->tail || (!t->lane_loop && t->lane_count > 0);
+    bool known = tail_known && (!t->mask || t->guard.known);
+    if (known && prim_has(t->target, PRIM_PERMUTE, t->dtype) &&
+        prim_has(t->target, PRIM_PERMUTE2, t->dtype) && find_windows(t, &p->spread, &w))
+        return load_windows(t, p, &w);
     const char *mask = vector_both_masks(t, t->mask, t->tail), *address = vector_address(t, p);
     const char *numbers = numbers_text(t, p->spread.at);
-    return vector_let_load(t, p,
-                           mask ? vector_prim(t, PRIM_GATHER_SOME, address, mask, numbers)
-                                : vector_prim(t, PRIM_GATHER, address, numbers, NULL));
+    const char *x =
+        vector_let_load(t, p,
+                        mask ? vector_prim(t, PRIM_GATHER_SOME, address, mask, numbers)
+                             : vector_prim(t, PRIM_GATHER, address, numbers, NULL));
+    return t->pad ? or_pad(t, x) : x;
 }

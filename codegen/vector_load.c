@@ -23,9 +23,10 @@ const char *vector_load(struct vector_tile *t, const struct expr *e) {
         return vector_load_spread(t, &p);
     const char *address = vector_address(t, &p);
     const char *mask = vector_both_masks(t, t->mask, t->tail);
-    return vector_let_load(t, &p,
-                           mask ? vector_prim(t, PRIM_LOAD_SOME, address, mask, NULL)
-                                : vector_prim(t, PRIM_LOAD, address, NULL, NULL));
+    const char *load = t->pad ? vector_prim(t, PRIM_LOAD_ELSE, address, mask, t->pad)
+                       : mask ? vector_prim(t, PRIM_LOAD_SOME, address, mask, NULL)
+                              : vector_prim(t, PRIM_LOAD, address, NULL, NULL);
+    return vector_let_load(t, &p, load);
 }
 
 const char *vector_load_mask(struct vector_tile *t, const struct expr *e) {

@@ -6,7 +6,10 @@
 
 #include <stdlib.h>
 
-enum { MOST_WINDOWS = 4 }; // vectors that are permuted into one
+enum {
+    MOST_WINDOWS = 4, // vectors that are permuted into one
+    MOST_LANES = 64,
+};
 
 /* ---- types ---- */
 
@@ -133,17 +136,25 @@ static bool elements_between(struct model *m, const struct operand *o, int d, in
     return true;
 }
 
+static int compare_places(const void *x, const void *y) {
+    const int64_t *p = x, *q = y;
+    return (*p > *q) - (*p < *q);
+}
+
 /* The vectors that the lanes of one that begins at `from` lie in; 0: that cannot be told. */
 static int64_t windows_at(struct model *m, const struct operand *o, int d, int64_t from) {
-    int64_t end = from + m->lanes, least = 0, most = 0, at;
-    end = end < m->extent[d] ? end : m->extent[d];
-    for (int64_t lane = from + 1; lane < end; lane++) {
-        if (!elements_between(m, o, d, from, lane, &at))
+    int64_t at[MOST_LANES] = {0}, windows = 0, n = m->extent[d] - from, covered = 0;
+    n = n < m->lanes ? n : m->lanes;
+    for (int64_t k = 1; k < n; k++)
+        if (!elements_between(m, o, d, from, from + k, &at[k]))
             return 0;
-        least = at < least ? at : least;
-        most = at > most ? at : most;
-    }
-    return (most - least) / m->lanes + 1;
+    qsort(at, (size_t)n, sizeof *at, compare_places);
+    for (int64_t k = 0; k < n; k++)
+        if (windows == 0 || at[k] >= covered) {
+            covered = at[k] + m->lanes;
+            windows++;
+        }
+    return windows;
 }
 
 /* ---- operands ---- */

@@ -30,6 +30,8 @@ static const struct signature signatures[] = {
     SIGNATURE(STORE,      '-', "pv",  "BITS")
     SIGNATURE(LOAD_SOME,  'v', "pm",  "BITS")
     SIGNATURE(LOAD_SOME,  'v', "cf",  "BITS")
+    SIGNATURE(LOAD_ELSE,  'v', "pmv", "BITS")
+    SIGNATURE(LOAD_ELSE,  'v', "cfv", "BITS")
     SIGNATURE(STORE_SOME, '-', "pmv", "BITS")
     SIGNATURE(STORE_SOME, '-', "cfv", "BITS")
     SIGNATURE(LOAD_MASK,  'm', "b",   "BITS")
