@@ -141,14 +141,18 @@ static const char *zeros_name(const struct vector_tile *t) {
                         dtype_info(t->dtype)->text);
 }
 
-/* A pointer of the level with the same base that depends on no condition; NULL: none. */
-static const struct vector_pointer *without_condition(const struct vector_level *level,
+/* A pointer with the same base that depends on no condition, declared before those of the level
+ * that do; NULL: none. */
+static const struct vector_pointer *without_condition(const struct vector_tile *t,
+                                                      const struct vector_level *level,
                                                       const struct vector_pointer *p) {
-    for (int i = 0; i < level->pointers.len; i++) {
-        const struct vector_pointer *q = &level->pointers.data[i];
-        if (!q->cond && q->buffer == p->buffer && !q->printed && expr_equal(q->base, p->base))
-            return q;
-    }
+    for (int k = (int)(level - t->levels); k >= 0; k--)
+        for (int i = 0; i < t->levels[k].pointers.len; i++) {
+            const struct vector_pointer *q = &t->levels[k].pointers.data[i];
+            if (!q->cond && q->buffer == p->buffer && !q->printed &&
+                expr_equal(q->base, p->base))
+                return q;
+        }
     return NULL;
 }
 
@@ -188,7 +192,7 @@ void vector_put_pointers(struct vector_tile *t, struct vector_level *level) {
         for (int i = 0; i < level->pointers.len && !t->failed; i++) {
             const struct vector_pointer *p = &level->pointers.data[i];
             if (!p->printed && (p->cond != NULL) == cond)
-                put_pointer(t, p, cond ? without_condition(level, p) : NULL);
+                put_pointer(t, p, cond ? without_condition(t, level, p) : NULL);
         }
 }
 
