@@ -99,30 +99,49 @@ static __isl_give isl_map *shared_cells(const struct poly *p, int x, int y, bool
 
 /* ---- one read against one overwrite ---- */
 
-/* Pairs (reader, other) that share a cell where the reader does not run first. */
-static __isl_give isl_map *disturbed(const struct reuse *x) {
-    isl_map *m = isl_map_apply_range(isl_map_copy(x->read->map), isl_map_copy(x->cells));
+/* Reads of elements -> others that write the cells of these, where the reader does not run
+ * first; `reads` is that to its reader, and `elements` to the element. */
+static __isl_give isl_map *disturbed(const struct reuse *x, __isl_keep isl_map *reads,
+                                     __isl_keep isl_map *elements) {
+    isl_map *m = isl_map_apply_range(isl_map_copy(elements), isl_map_copy(x->cells));
     m = isl_map_apply_range(m, isl_map_reverse(isl_map_copy(x->overwrite->map)));
-    m = isl_map_subtract(m, before(x, x->reader, x->other));
-    if (x->reader != x->other)
-        return m;
-    isl_map *same = isl_map_identity(isl_map_get_space(m));
-    return isl_map_subtract(m, same);
+    isl_map *first = before(x, x->reader, x->other);
+    m = isl_map_subtract(m, isl_map_apply_range(isl_map_copy(reads), first));
+    return x->reader == x->other ? isl_map_subtract(m, isl_map_copy(reads)) : m;
 }
 
-static void prove(void *user) {
-    struct reuse *x = user;
-    isl_map *bad = disturbed(x);
-    if (x->writer) { // reader -> [other -> writer], less where the writer comes last
-        isl_map *written = isl_map_apply_range(isl_map_copy(x->read->map),
+/* The same with the writers of these elements, less where the writer comes after the other. */
+static __isl_give isl_map *lost(const struct reuse *x, __isl_take isl_map *reads,
+                                __isl_take isl_map *elements) {
+    isl_map *bad = disturbed(x, reads, elements);
+    if (x->writer) { // reads -> [other -> writer]
+        isl_map *written = isl_map_apply_range(isl_map_copy(elements),
                                                isl_map_reverse(isl_map_copy(x->write->map)));
         isl_map *earlier = isl_map_reverse(before(x, x->writer, x->reader));
-        written = isl_map_intersect(written, earlier);
-        bad = isl_map_range_product(bad, written);
+        earlier = isl_map_apply_range(isl_map_copy(reads), earlier);
+        bad = isl_map_range_product(bad, isl_map_intersect(written, earlier));
         isl_set *late = isl_map_wrap(before(x, x->other, x->writer));
         bad = isl_map_subtract_range(bad, late);
     }
+    isl_map_free(reads);
+    isl_map_free(elements);
+    return bad;
+}
+
+/* First all that a reader reads at once, which is quick; then element by element. */
+static void prove(void *user) {
+    struct reuse *x = user;
+    isl_set *readers = isl_map_domain(isl_map_copy(x->read->map));
+    isl_map *same = isl_set_identity(readers);
+    isl_map *bad = lost(x, same, isl_map_copy(x->read->map));
     x->safe = isl_map_is_empty(bad);
+    if (x->safe == isl_bool_false && x->writer) {
+        isl_map_free(bad);
+        isl_map *reads = isl_map_domain_map(isl_map_copy(x->read->map));
+        bad = lost(x, reads, isl_map_range_map(isl_map_copy(x->read->map)));
+        bad = isl_map_apply_domain(bad, isl_map_domain_map(isl_map_copy(x->read->map)));
+        x->safe = isl_map_is_empty(bad);
+    }
     if (x->safe == isl_bool_false)
         x->example = poly_least_point(isl_map_domain(isl_map_copy(bad)));
     isl_map_free(bad);
