@@ -231,19 +231,46 @@ static bool is_spilled(const struct model *m, const struct shape *x) {
     return left > 0 && sums + (double)x->vectors + left + 1 > m->target->registers;
 }
 
-/* Rows whose elements lie a multiple of a page apart fall into the same few sets of the nearest
- * cache: when there are more than its ways, each load has to fetch its line again. */
-static bool is_aliased(const struct operand *o, const struct shape *x) {
+/* The place of the loop that walks along a line of the operand: those inside come back to the
+ * line. Without one, the last. */
+static int place_along_line(const struct model *m, const struct operand *o,
+                            const struct shape *x) {
+    int place = m->iters;
+    for (int i = 0; i < m->iters; i++) {
+        int64_t step = o->step[m->dims + i];
+        if (step != 0 && step != STEP_UNKNOWN && llabs(step) * o->size < LINE)
+            place = place_of(m, x->t, i);
+    }
+    return place;
+}
+
+/* `count` lines `step` elements apart beside those that there are; *apart divides all that lie
+ * between them. */
+static void add_lines(const struct operand *o, int64_t step, double count, double *lines,
+                      int64_t *apart) {
+    int64_t bytes;
+    if (step == 0 || step == STEP_UNKNOWN || !size_mul(llabs(step), o->size, &bytes))
+        return;
+    while (bytes % *apart)
+        *apart /= 2;
+    *lines *= count;
+}
+
+/* Elements that lie a multiple of a page apart fall into the same few sets of the nearest
+ * cache: when rows, and steps before the line is come back to, touch more of them than its
+ * ways, each load has to fetch its line again. */
+static bool is_aliased(const struct model *m, const struct operand *o, const struct shape *x) {
     enum { PAGE = 4096, WAYS = 8 };
     double lines = 1;
-    int64_t apart = PAGE;
-    for (int k = 0; k < 2; k++) {
-        int64_t step = x->t->row[k] >= 0 ? o->step[x->t->row[k]] : 0, bytes;
-        if (step == 0 || step == STEP_UNKNOWN || !size_mul(step, o->size, &bytes))
-            continue;
-        while (bytes % apart)
-            apart /= 2;
-        lines *= (double)x->rows[k];
+    int64_t apart = PAGE, step;
+    for (int k = 0; k < 2; k++)
+        if (x->t->row[k] >= 0)
+            add_lines(o, o->step[x->t->row[k]], (double)x->rows[k], &lines, &apart);
+    for (int i = 0; i < m->iters && x->t->split < 0; i++) {
+        step = o->step[m->dims + i];
+        if (place_of(m, x->t, i) > place_along_line(m, o, x) && step != STEP_UNKNOWN &&
+            llabs(step) * o->size >= LINE)
+            add_lines(o, step, (double)m->extent[m->dims + i], &lines, &apart);
     }
     return apart > LINE && lines > WAYS * (double)(PAGE / apart);
 }
@@ -272,10 +299,10 @@ static double loads_of(const struct model *m, const struct operand *o, const str
         step = 1;
     double part = part_different(m, o, x);
     if (step == 0)
-        return part * rows_of(o, x) * (is_aliased(o, x) ? ALIASED : 1);
+        return part * rows_of(o, x) * (is_aliased(m, o, x) ? ALIASED : 1);
     if (step == 1)
         return part * rows_of(o, x) * (double)x->vectors *
-               (split && is_aliased(o, x) ? ALIASED : 1) * (x->masked ? MASKED : 1);
+               (split && is_aliased(m, o, x) ? ALIASED : 1) * (x->masked ? MASKED : 1);
     return part * rows_of(o, x) * (double)x->vectors * spread_loads(m, o, x, lane);
 }
 
@@ -519,7 +546,7 @@ static double shape_cycles(const struct model *m, const struct shape *x) {
 double model_traffic(const struct model *m) {
     double cycles = 0;
     for (int k = 0; k < m->operands.len; k++)
-        cycles += m->operands.data[k].bytes / m->operands.data[k].source;
+        cycles += m->operands.data[k].bytes / m->operands.data[k].first;
     return cycles;
 }
 

@@ -21,7 +21,8 @@ struct operand {
     const int *by_step;          // [dims + iterators]: in order of their steps, the least first
     int64_t size;                // bytes of an element
     const struct spread *spread; // [dims + iterators]
-    double bytes, source;        // that it touches in all; bytes per cycle that they come at
+    double bytes;                // that it touches in all
+    double source, first; // bytes per cycle that they come at, again and again; the first time
 };
 
 /* Padding along a dimension: the range of an iterator of the reduction is shorter near the end

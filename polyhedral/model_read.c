@@ -87,6 +87,19 @@ double model_source(const struct target *t, double bytes) {
     return t->bandwidth[2];
 }
 
+/* Bytes per cycle at which an array comes the first time: constants are read once in a run of
+ * the program, and lie where all of them have room. */
+static double first_source(const struct model *m, const struct poly_access *a, double bytes) {
+    const struct loops *l = m->poly->loops;
+    double all = 0;
+    if (l->arrays.data[a->root].kind != ARRAY_CONST)
+        return model_source(m->target, bytes);
+    for (int k = 0; k < l->arrays.len; k++)
+        if (l->arrays.data[k].kind == ARRAY_CONST)
+            all += (double)l->arrays.data[k].bytes;
+    return model_source(m->target, all > bytes ? all : bytes);
+}
+
 /* Dimensions and iterators in order of their steps. */
 static const int *sort_steps(struct model *m, const int64_t *step) {
     int *order = arena_array(&m->scratch, int, m->dims + m->iters);
@@ -132,6 +145,7 @@ static void add_operand(struct model *m, const struct poly_access *a, bool pack)
     double stored, all = bytes_of(m, a->root, &stored);
     o.bytes = o.bytes < all ? o.bytes : all;
     o.source = model_source(m->target, o.bytes < stored ? o.bytes : stored);
+    o.first = first_source(m, a, o.bytes < stored ? o.bytes : stored);
     vec_push(&m->scratch, &m->operands, o);
 }
 

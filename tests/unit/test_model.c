@@ -356,6 +356,36 @@ START_TEST(describes) {
 }
 END_TEST
 
+/* Cycles that no tile of statement 0 is faster than, by memory. */
+static double memory_of(const char *text, const struct target *target) {
+    struct fixture f;
+    start(&f, text, target);
+    struct poly_stmt *s = f.poly->stmts.data[0];
+    ck_assert(model_tile(f.poly, s, f.taken, -1, 1, false, &s->tiling));
+    double memory = s->tiling.memory;
+    finish(&f);
+    return memory;
+}
+
+#define CONSTANT(a) "const " a ": f32[6] = {1, 2, 3, 4, 5, 6}\n"
+
+/* 24 bytes fit a cache of 44 with room to spare, twice as many do not. */
+START_TEST(constants_share_the_caches) {
+    struct target cramped = wide;
+    cramped.cache[1] = cramped.cache[2] = 44;
+    double alone = memory_of("loops \"t\"\n" CONSTANT("a0") "output a1: f32[6]\n"
+                                                            "S0[i: 6]: a1[i] = a0[i] + 1.0\n",
+                             &cramped);
+    double both = memory_of("loops \"t\"\n" CONSTANT("a0")
+                                CONSTANT("a1") "output a2: f32[6]\noutput a3: f32[6]\n"
+                                               "S0[i: 6]: a2[i] = a0[i] + 1.0\n"
+                                               "S1[i: 6]: a3[i] = a1[i] + 2.0\n",
+                            &cramped);
+    ck_assert_double_eq_tol(alone, 2 * 24 / cramped.bandwidth[0], 1e-9);
+    ck_assert_double_eq_tol(both, 24 / cramped.bandwidth[0] + 24 / cramped.bandwidth[2], 1e-9);
+}
+END_TEST
+
 /* Lanes lie along what a layout says is contiguous. */
 static const struct {
     const char *layout, *vec;
@@ -602,6 +632,7 @@ int main(void) {
     tcase_add_loop_test(t, tiles_fit, 0, NUM_SHAPES);
     tcase_add_loop_test(t, tiles_are_as_expected, 0, ROWS(choices));
     tcase_add_test(t, describes);
+    tcase_add_test(t, constants_share_the_caches);
     tcase_add_loop_test(t, lanes_follow_the_layout, 0, ROWS(walked));
     tcase_add_test(t, cuts_cover);
     tcase_add_loop_test(t, packs_what_it_can, 0, ROWS(packs));
