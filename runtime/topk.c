@@ -22,6 +22,20 @@
 NNCC_TOPK_LINKAGE void nncc_topk(const void *const *in, void *const *out,
                                  const int64_t *params);
 
+/* The types: ONNX code, name here, C type. */
+#define NNCC_TOPK_TYPES(TYPE)                                                                  \
+    TYPE(1, f32, float)                                                                        \
+    TYPE(2, u8, uint8_t)                                                                       \
+    TYPE(3, i8, int8_t)                                                                        \
+    TYPE(4, u16, uint16_t)                                                                     \
+    TYPE(5, i16, int16_t)                                                                      \
+    TYPE(6, i32, int32_t)                                                                      \
+    TYPE(7, i64, int64_t)                                                                      \
+    TYPE(9, bool, uint8_t)                                                                     \
+    TYPE(11, f64, double)                                                                      \
+    TYPE(12, u32, uint32_t)                                                                    \
+    TYPE(13, u64, uint64_t)
+
 /* One column of X: element i is x[i * inner]; index[j * inner] is entry j of the heap. */
 typedef struct nncc_topk_column {
     const unsigned char *x; /* first element */
@@ -32,68 +46,81 @@ typedef struct nncc_topk_column {
 
 static int64_t nncc_topk_bytes(int64_t type) {
     switch (type) {
-    case 2: /* uint8 */
-    case 3: /* int8 */
-    case 9: /* bool */
-        return 1;
-    case 4: /* uint16 */
-    case 5: /* int16 */
-        return 2;
-    case 1:  /* float */
-    case 6:  /* int32 */
-    case 12: /* uint32 */
-        return 4;
-    default: /* double, int64, uint64 */
-        return 8;
+#define NNCC_TOPK_CASE(code, name, T)                                                          \
+    case code:                                                                                 \
+        return (int64_t)sizeof(T);
+        NNCC_TOPK_TYPES(NNCC_TOPK_CASE)
+#undef NNCC_TOPK_CASE
+    default:
+        return 0;
     }
 }
 
-/* Is x greater than y? NaN is greater than every number. */
-#define NNCC_TOPK_GREATER(T)                                                                   \
-    do {                                                                                       \
+/* For each type, with NaN greater than every number:
+ * greater  is x greater than y?
+ * next     the first element from i on that is better than `worst`, which stood before them
+ *          all; n when none is. Nearly all elements of a long column meet this loop alone. */
+#define NNCC_TOPK_DEFINE(code, name, T)                                                        \
+    static int nncc_topk_greater_##name(const unsigned char *x, const unsigned char *y) {      \
         T a, b;                                                                                \
         memcpy(&a, x, sizeof a);                                                               \
         memcpy(&b, y, sizeof b);                                                               \
         return a > b || (a != a && b == b);                                                    \
-    } while (0)
+    }                                                                                          \
+    static int64_t nncc_topk_next_##name(const nncc_topk_column *c, int64_t i, int64_t n,      \
+                                         const unsigned char *worst) {                         \
+        const int64_t step = c->inner * (int64_t)sizeof(T);                                    \
+        const unsigned char *x = c->x + i * step;                                              \
+        T a, w;                                                                                \
+        memcpy(&w, worst, sizeof w);                                                           \
+        for (; i < n; i++, x += step) {                                                        \
+            memcpy(&a, x, sizeof a);                                                           \
+            if (c->largest ? !(a <= w) && w == w : a < w || (w != w && a == a))                \
+                break;                                                                         \
+        }                                                                                      \
+        return i;                                                                              \
+    }
+NNCC_TOPK_TYPES(NNCC_TOPK_DEFINE)
+#undef NNCC_TOPK_DEFINE
 
 static int nncc_topk_greater(int64_t type, const unsigned char *x, const unsigned char *y) {
     switch (type) {
-    case 1:
-        NNCC_TOPK_GREATER(float);
-    case 11:
-        NNCC_TOPK_GREATER(double);
-    case 2:
-    case 9:
-        NNCC_TOPK_GREATER(uint8_t);
-    case 3:
-        NNCC_TOPK_GREATER(int8_t);
-    case 4:
-        NNCC_TOPK_GREATER(uint16_t);
-    case 5:
-        NNCC_TOPK_GREATER(int16_t);
-    case 12:
-        NNCC_TOPK_GREATER(uint32_t);
-    case 6:
-        NNCC_TOPK_GREATER(int32_t);
-    case 13:
-        NNCC_TOPK_GREATER(uint64_t);
+#define NNCC_TOPK_CASE(code, name, T)                                                          \
+    case code:                                                                                 \
+        return nncc_topk_greater_##name(x, y);
+        NNCC_TOPK_TYPES(NNCC_TOPK_CASE)
+#undef NNCC_TOPK_CASE
     default:
-        NNCC_TOPK_GREATER(int64_t);
+        return 0;
     }
 }
 
-#undef NNCC_TOPK_GREATER
+static int64_t nncc_topk_next(const nncc_topk_column *c, int64_t i, int64_t n,
+                              const unsigned char *worst) {
+    switch (c->type) {
+#define NNCC_TOPK_CASE(code, name, T)                                                          \
+    case code:                                                                                 \
+        return nncc_topk_next_##name(c, i, n, worst);
+        NNCC_TOPK_TYPES(NNCC_TOPK_CASE)
+#undef NNCC_TOPK_CASE
+    default:
+        return n;
+    }
+}
+
+#undef NNCC_TOPK_TYPES
+
+/* Does x belong before y wherever they stand? */
+static int nncc_topk_better(const nncc_topk_column *c, const unsigned char *x,
+                            const unsigned char *y) {
+    return c->largest ? nncc_topk_greater(c->type, x, y) : nncc_topk_greater(c->type, y, x);
+}
 
 /* Does element i come before element j? */
 static int nncc_topk_before(const nncc_topk_column *c, int64_t i, int64_t j) {
-    int64_t step = c->inner * nncc_topk_bytes(c->type);
+    const int64_t step = c->inner * nncc_topk_bytes(c->type);
     const unsigned char *x = c->x + i * step, *y = c->x + j * step;
-    if (nncc_topk_greater(c->type, x, y))
-        return c->largest;
-    if (nncc_topk_greater(c->type, y, x))
-        return !c->largest;
-    return i < j;
+    return i < j ? !nncc_topk_better(c, y, x) : nncc_topk_better(c, x, y);
 }
 
 /* Puts element i where the heap's top was and lets it sink: a parent comes after its children.
@@ -122,12 +149,12 @@ static void nncc_topk_rise(const nncc_topk_column *c, int64_t at, int64_t i) {
 }
 
 static void nncc_topk_one(const nncc_topk_column *c, int64_t n, int64_t k) {
+    const int64_t step = c->inner * nncc_topk_bytes(c->type);
     int64_t i;
     for (i = 0; i < k; i++)
         nncc_topk_rise(c, i, i);
-    for (; i < n; i++)
-        if (k > 0 && nncc_topk_before(c, i, c->index[0]))
-            nncc_topk_sink(c, k, i);
+    for (; k > 0 && (i = nncc_topk_next(c, i, n, c->x + c->index[0] * step)) < n; i++)
+        nncc_topk_sink(c, k, i);
     for (i = k - 1; i > 0; i--) {
         int64_t worst = c->index[0];
         nncc_topk_sink(c, i, c->index[i * c->inner]);

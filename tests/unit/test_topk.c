@@ -8,7 +8,7 @@
 
 void nncc_topk(const void *const *in, void *const *out, const int64_t *params);
 
-enum { OUTER = 2, N = 13, INNER = 3, COLUMNS = OUTER * INNER };
+enum { OUTER = 2, N = 13, INNER = 3, COLUMNS = OUTER * INNER, LONG = 90 };
 
 /* Is a before b among the largest? NaN is largest; equal values keep their order. */
 static bool ranks_before(enum dtype t, union scalar a, union scalar b, bool largest) {
@@ -22,13 +22,13 @@ static bool ranks_before(enum dtype t, union scalar a, union scalar b, bool larg
 }
 
 /* The index of rank k in a column: as many elements come before it. */
-static int64_t index_of_rank(enum dtype t, const void *x, int64_t first, int64_t k,
-                             bool largest) {
-    for (int64_t i = 0; i < N; i++) {
+static int64_t index_of_rank(enum dtype t, const void *x, int64_t first, int64_t n,
+                             int64_t inner, int64_t k, bool largest) {
+    for (int64_t i = 0; i < n; i++) {
         int64_t before = 0;
-        union scalar v = dtype_load(t, x, first + i * INNER);
-        for (int64_t j = 0; j < N; j++) {
-            union scalar w = dtype_load(t, x, first + j * INNER);
+        union scalar v = dtype_load(t, x, first + i * inner);
+        for (int64_t j = 0; j < n; j++) {
+            union scalar w = dtype_load(t, x, first + j * inner);
             before +=
                 ranks_before(t, w, v, largest) || (j < i && !ranks_before(t, v, w, largest));
         }
@@ -59,7 +59,7 @@ static void compare(enum dtype t, int64_t k, bool largest) {
         for (int64_t i = 0; i < INNER; i++)
             for (int64_t rank = 0; rank < k; rank++) {
                 int64_t at = (o * k + rank) * INNER + i, first = o * N * INNER + i;
-                int64_t expected = index_of_rank(t, x, first, rank, largest);
+                int64_t expected = index_of_rank(t, x, first, N, INNER, rank, largest);
                 ck_assert_int_eq(index[at], expected);
                 union scalar found = dtype_load(t, values, at);
                 union scalar there = dtype_load(t, x, first + expected * INNER);
@@ -78,10 +78,49 @@ START_TEST(every_type_ranks_as_the_definition) {
 }
 END_TEST
 
+/* Element i of a long column, by its shape: all the same, rising, falling, up and down, NaN
+ * first, NaN last. */
+enum shape { SAME, RISING, FALLING, ZIGZAG, NAN_FIRST, NAN_LAST, SHAPES };
+
+static union scalar element(enum dtype t, enum shape shape, int i) {
+    const int value[SHAPES] = {7, i, LONG - i, i * 37 % LONG, i % 5, i % 5};
+    union scalar s = {.i = value[shape]};
+    if (!dtype_is_float(t))
+        return s;
+    s.f = value[shape] == 0 && i % 2 ? -0.0 : value[shape];
+    if (shape == NAN_FIRST ? i < 12 : shape == NAN_LAST && i >= LONG - 12)
+        s.f = (double)NAN;
+    return s;
+}
+
+static void compare_long(enum dtype t, enum shape shape, int64_t k, bool largest) {
+    int64_t x[LONG], values[LONG], index[LONG];
+    for (int i = 0; i < LONG; i++)
+        dtype_store(t, x, i, element(t, shape, i));
+    const void *in[1] = {x};
+    void *out[2] = {values, index};
+    nncc_topk(in, out, (int64_t[]){dtype_info(t)->onnx, 1, LONG, 1, k, largest});
+    for (int64_t rank = 0; rank < k; rank++)
+        ck_assert_int_eq(index[rank], index_of_rank(t, x, 0, LONG, 1, rank, largest));
+}
+
+START_TEST(long_columns_rank_as_the_definition) {
+    enum dtype t = (enum dtype)_i;
+    if (dtype_info(t)->bits < 8)
+        return;
+    for (enum shape shape = SAME; shape < SHAPES; shape++)
+        for (int64_t k = 1; k <= 15; k += 7) {
+            compare_long(t, shape, k, true);
+            compare_long(t, shape, k, false);
+        }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("topk");
     TCase *tc = tcase_create("topk");
     tcase_add_loop_test(tc, every_type_ranks_as_the_definition, DTYPE_F32, DTYPE_INDEX);
+    tcase_add_loop_test(tc, long_columns_rank_as_the_definition, DTYPE_F32, DTYPE_INDEX);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
