@@ -4,21 +4,8 @@
 #include "ir/plain.h"
 #include "polyhedral/poly.h"
 #include "tests/unit/poly_bench.h"
+#include "tests/unit/poly_machines.h"
 #include "tests/unit/poly_run.h"
-
-/* A machine of the test's own: 8 floats in each of 16 registers. */
-static const struct target vectors = {.name = "vectors",
-                                      .vector_bytes = 32,
-                                      .registers = 16,
-                                      .masks = true,
-                                      .fmas = 2,
-                                      .loads = 2,
-                                      .stores = 1,
-                                      .latency = 4,
-                                      .cache = {32768, 1 << 20, 1 << 24},
-                                      .bandwidth = {32, 16, 8},
-                                      .ghz = 4};
-static const struct target no_vectors = {.name = "plain", .registers = 16, .ghz = 1};
 
 struct fixture {
     struct bench b;
@@ -28,42 +15,11 @@ struct fixture {
     struct poly *poly;
 };
 
-/* Elements of the type whose closing bracket is the last of s. */
-static int count_elements(const struct str *s) {
-    const char *at = s->data + s->len;
-    int n = 1;
-    while (at[-1] != '[')
-        at--;
-    for (; *at && *at != ']'; at++) {
-        char *end;
-        n *= (int)strtol(at, &end, 10);
-        at = end - (*end == ']');
-    }
-    return n;
-}
-
-/* The text with each `#` become as many values, from -5 to 5, as the constant has. */
-static void expand(struct str *s, const char *text) {
-    for (; *text; text++) {
-        if (*text != '#') {
-            str_addf(s, "%c", *text);
-            continue;
-        }
-        int n = count_elements(s);
-        for (int k = 0; k < n; k++)
-            str_addf(s, "%s%d", k ? ", " : "{", k * 7 % 11 - 5);
-        str_add(s, "}");
-    }
-}
-
 static void start(struct fixture *f, const char *text, const struct target *target,
                   bool strict) {
-    struct str whole = {0};
     memset(f, 0, sizeof *f);
     bench_start(&f->b);
-    expand(&whole, text);
-    f->loops = read_loops(&f->b, str_cstr(&whole), whole.len);
-    str_free(&whole);
+    f->loops = bench_loops(&f->b, text);
     f->naive = ast_from_loops(&f->b.compile, f->loops);
     f->data = arena_array(&f->b.arena, const void *, f->loops->arrays.len);
     for (int k = 0; k < f->loops->arrays.len; k++)
@@ -283,7 +239,7 @@ START_TEST(layouts_are_as_expected) {
     for (int strict = 0; strict < 2; strict++) {
         struct fixture f;
         const char *name = cases[_i].name;
-        start(&f, cases[_i].text, &vectors, strict);
+        start(&f, cases[_i].text, &narrow, strict);
         if (!strict)
             expect_lines(&f, cases[_i].lines, name);
         int packed = check_constants(&f);
@@ -335,7 +291,7 @@ START_TEST(odd_sizes_are_the_same) {
             n[0], n[3], n[4], n[1], n[0], n[1], n[1], n[3], n[4], n[2], n[1], n[2], h, w, n[2],
             n[1], n[3], n[4], n[0], n[3], n[4], n[2], h, w, n[1], n[5], n[5], n[5], n[3], n[5],
             n[4], n[2], h, w);
-        start(&f, text, &vectors, strict);
+        start(&f, text, &narrow, strict);
         check_constants(&f);
         check_same(&f, strict, text);
         finish(&f);

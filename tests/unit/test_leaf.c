@@ -2,21 +2,10 @@
  * is said and does no harm; schedules in tiles that are wrong are refused by name. */
 #include "polyhedral/poly.h"
 #include "tests/unit/poly_bench.h"
+#include "tests/unit/poly_machines.h"
 #include "tests/unit/poly_run.h"
 
 #include <isl/schedule_node.h>
-
-static const struct target vectors = {.name = "vectors",
-                                      .vector_bytes = 32,
-                                      .registers = 16,
-                                      .masks = true,
-                                      .fmas = 2,
-                                      .loads = 2,
-                                      .stores = 1,
-                                      .latency = 4,
-                                      .cache = {32768, 1 << 20, 1 << 24},
-                                      .bandwidth = {32, 16, 8},
-                                      .ghz = 4};
 
 /* ---- marks as text ---- */
 
@@ -194,30 +183,6 @@ END_TEST
     "          child:\n"                                                                       \
     "            schedule: \"[{ S1[i, j] -> [(i)] }, { S1[i, j] -> [(j)] }]\"\n"
 
-/* `text` with the first `from` behind the first `after` replaced. */
-static char *replace(struct bench *b, const char *text, const char *after, const char *from,
-                     const char *to) {
-    const char *at = strstr(text, after);
-    ck_assert_msg(at != NULL, "no '%s'", after);
-    at = strstr(at, from);
-    ck_assert_msg(at != NULL, "no '%s'", from);
-    return arena_printf(&b->arena, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
-}
-
-/* The program of a dump with its schedule; NULL after errors. */
-static struct poly *read_poly(struct bench *b, const char *text, struct loops **l) {
-    size_t len = strlen(text), split = poly_find_schedule(text, len);
-    *l = loops_read("t.poly", text, split, &b->names, NULL, &b->diag);
-    if (!*l || !loops_check(*l, &b->diag))
-        return NULL;
-    struct poly *p = poly_import(*l, &b->diag);
-    poly_target(p, &vectors);
-    if (poly_bounds(p) && poly_depend(p) && poly_read_schedule(p, "t.poly", text, len))
-        return p;
-    poly_free(p);
-    return NULL;
-}
-
 /* ---- marks in a program ---- */
 
 #define NO_BOXES     "a mark \"tile\" that is not above boxes of one size means nothing"
@@ -288,12 +253,13 @@ START_TEST(marks_do_no_harm) {
         const char *name = marked[_i].name;
         bench_start(&b);
         b.diag.remarks = REMARK_MISSED;
-        const char *text = replace(&b, marked[_i].text, "", marked[_i].from, marked[_i].to);
-        struct poly *p = read_poly(&b, text, &l);
+        const char *text =
+            bench_replace(&b, marked[_i].text, "", marked[_i].from, marked[_i].to);
+        struct poly *p = bench_poly(&b, text, &narrow, &l);
         ck_assert_msg(p && poly_certify(p), "%s: %s", name, str_cstr(&b.messages));
         const char *plain = text;
         if (strstr(text, " layout [0%4, 1]"))
-            plain = replace(&b, text, "", " layout [0%4, 1]", "");
+            plain = bench_replace(&b, text, "", " layout [0%4, 1]", "");
         whole = read_loops(&b, plain, poly_find_schedule(plain, strlen(plain)));
         struct ast *naive = ast_from_loops(&b.compile, whole);
         struct ast *mine = ast_from_poly(p, &b.names, strict);
@@ -471,9 +437,9 @@ START_TEST(mutant_is_refused) {
     struct loops *l;
     const char *name = mutants[_i].name;
     bench_start(&b);
-    const char *text =
-        replace(&b, mutants[_i].text, mutants[_i].after, mutants[_i].from, mutants[_i].to);
-    struct poly *p = read_poly(&b, text, &l);
+    const char *text = bench_replace(&b, mutants[_i].text, mutants[_i].after, mutants[_i].from,
+                                     mutants[_i].to);
+    struct poly *p = bench_poly(&b, text, &narrow, &l);
     bool accepted = p && poly_certify(p);
     const char *message = mutants[_i].message;
     ck_assert_msg(accepted == (message == NULL), "%s: %s%s", name, accepted ? "accepted" : "",

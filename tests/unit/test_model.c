@@ -3,31 +3,7 @@
  * under layouts, what constants can be packed, where lanes run through two dimensions. */
 #include "polyhedral/poly.h"
 #include "tests/unit/poly_bench.h"
-
-/* Two machines of the test's own: 16 floats in each of 32 registers, 8 in each of 16. */
-static const struct target wide = {.name = "wide",
-                                   .vector_bytes = 64,
-                                   .registers = 32,
-                                   .masks = true,
-                                   .fmas = 2,
-                                   .loads = 2,
-                                   .stores = 1,
-                                   .latency = 4,
-                                   .cache = {32768, 1 << 20, 1 << 24},
-                                   .bandwidth = {64, 32, 8},
-                                   .ghz = 4};
-static const struct target narrow = {.name = "narrow",
-                                     .vector_bytes = 32,
-                                     .registers = 16,
-                                     .masks = true,
-                                     .fmas = 2,
-                                     .loads = 2,
-                                     .stores = 1,
-                                     .latency = 4,
-                                     .cache = {32768, 1 << 20, 1 << 24},
-                                     .bandwidth = {32, 16, 8},
-                                     .ghz = 4};
-static const struct target no_vectors = {.name = "plain", .registers = 16, .ghz = 1};
+#include "tests/unit/poly_machines.h"
 
 /* A program that is proven, for a target. */
 struct fixture {
