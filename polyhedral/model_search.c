@@ -31,7 +31,6 @@ static void weigh_order(const struct model *m, struct poly_tiling *t,
                         struct poly_tiling *best) {
     for (int outer = 0; outer < (t->vec >= 0 && t->row[0] >= 0 ? 2 : 1); outer++) {
         t->vec_outer = outer;
-        /*FORCE_HERE*/
         t->cycles = model_cycles(m, t);
         if (t->cycles < best->cycles * 0.9999) {
             double next = best->cycles;
