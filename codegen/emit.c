@@ -333,7 +333,7 @@ static void put_call(struct emit *em, const struct nest_function *f, const struc
     for (int i = 0; i < f->captured.len; i++)
         put_item(em, &list, em->vars.data[f->captured.data[i]].c);
     for (int i = 0; i < f->buffers.len; i++)
-        put_item(em, &list, em->buffer_c[nest_function_argument(f, key, i)]);
+        put_item(em, &list, emit_buffer(em, nest_function_argument(f, key, i)));
     put(em, ");\n");
     if (opened)
         region_close(em);

@@ -125,6 +125,7 @@ struct emit {
     const char **buffer_c; // [buffers]: in the run function: an argument, a constant, a pointer
                            // into the arena
     bool *mentioned;       // [buffers]: by some statement
+    bool *named;           // [buffers]: whose name the run function has
     vec(int) weights;      // the constants to print
     bool weights_as_bytes; // some of them in the byte order of this file
     vec(const char *) regions; // names, in the order of their numbers
@@ -276,8 +277,11 @@ struct ast_list share_bounds(struct arena *a, const struct ast_list *list);
 /* ---- weights.c, stack.c ---- */
 
 /* Lists the constants the ast mentions in em->weights, equal ones once, and names them in
- * em->buffer_c; returns their bytes. */
-int64_t weights_name(struct emit *em);
+ * em->buffer_c. */
+void weights_name(struct emit *em);
+/* Takes those out of em->weights that the C does without (vectors know elements of tables);
+ * returns the bytes of the others. */
+int64_t weights_keep(struct emit *em);
 void weights_print(struct emit *em);
 /* Upper bounds in bytes: of one function with its library calls; of the whole program once it
  * is printed. */

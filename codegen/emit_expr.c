@@ -301,6 +301,8 @@ const char *emit_element_type(enum dtype t) {
 const char *emit_buffer(const struct emit *em, int buffer) {
     if (em->fn.is_nest)
         em->fn.printed[buffer] = true;
+    else
+        em->named[buffer] = true;
     return em->fn.is_nest ? em->ast->buffers.data[buffer].name : em->buffer_c[buffer];
 }
 

@@ -441,13 +441,15 @@ void c_from_ast(const struct ast *a, const struct c_options *opt, struct str *so
     struct str run = {0};
     em.buffer_c = arena_array(&em.arena, const char *, a->buffers.len);
     em.mentioned = arena_array(&em.arena, bool, a->buffers.len);
+    em.named = arena_array(&em.arena, bool, a->buffers.len);
     for (const struct ast_node *n = a->body.first; n; n = n->next)
         ast_walk_buffers(n, note_mention, &em);
     declare_symbols(&em);
     name_arguments(&em);
-    figures->weight_bytes = weights_name(&em);
+    weights_name(&em);
     em.fn.out = &run;
     emit_program(&em);
+    figures->weight_bytes = weights_keep(&em);
     figures->arena_bytes = a->arena_bytes;
     figures->arena_align = a->arena_align;
     figures->macs = a->macs;

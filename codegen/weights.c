@@ -134,9 +134,8 @@ static int same_constant(const struct emit *em, struct map *first, struct arena 
     return same ? (int)*cell : -1;
 }
 
-int64_t weights_name(struct emit *em) {
+void weights_name(struct emit *em) {
     struct map first = {0};
-    int64_t bytes = 0;
     for (int k = 0; k < em->ast->buffers.len; k++) {
         const struct buffer *b = &em->ast->buffers.data[k];
         if (b->kind != BUFFER_CONST || !em->mentioned[k])
@@ -149,11 +148,32 @@ int64_t weights_name(struct emit *em) {
         bool whole = as_numbers(b) || em->opt->weights == WEIGHTS_BIN;
         em->buffer_c[k] = arena_printf(&em->arena, "%s_w%d%s", em->opt->prefix, em->weights.len,
                                        whole ? "" : ".data");
-        em->weights_as_bytes = em->weights_as_bytes || !as_numbers(b);
         vec_push(&em->arena, &em->weights, k);
-        bytes += b->bytes;
     }
     map_free(&first);
+}
+
+/* Does the run function have the name of constant k, or of one that is equal to it? */
+static bool is_named(const struct emit *em, int k) {
+    bool named = false;
+    for (int i = k; i < em->ast->buffers.len && !named; i++)
+        named = em->named[i] && em->buffer_c[i] == em->buffer_c[k];
+    return named;
+}
+
+int64_t weights_keep(struct emit *em) {
+    int kept = 0;
+    int64_t bytes = 0;
+    for (int i = 0; i < em->weights.len; i++) {
+        int k = em->weights.data[i];
+        const struct buffer *b = &em->ast->buffers.data[k];
+        if (!is_named(em, k))
+            continue;
+        em->weights_as_bytes = em->weights_as_bytes || !as_numbers(b);
+        em->weights.data[kept++] = k;
+        bytes += b->bytes;
+    }
+    em->weights.len = kept;
     return bytes;
 }
 
@@ -168,8 +188,10 @@ static int last_as_bytes(const struct emit *em) {
 void weights_print(struct emit *em) {
     int last = last_as_bytes(em);
     for (int i = 0; i < em->weights.len; i++) {
-        const struct buffer *b = &em->ast->buffers.data[em->weights.data[i]];
-        const char *c = arena_printf(&em->arena, "%s_w%d", em->opt->prefix, i);
+        int k = em->weights.data[i];
+        const struct buffer *b = &em->ast->buffers.data[k];
+        size_t len = strcspn(em->buffer_c[k], "."); // without `.data`
+        const char *c = arena_printf(&em->arena, "%.*s", (int)len, em->buffer_c[k]);
         put(em, "\n");
         if (as_numbers(b))
             put_numbers(em, b, c);
