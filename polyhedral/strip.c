@@ -90,7 +90,7 @@ struct chain {
     int from, num;                   // nests
     struct poly_strip at[MAX_CHAIN]; // of each
     int axis[MAX_CHAIN];             // dimension of its array that its rows are
-    int64_t least[MAX_CHAIN];        // its consumers read no row before rows * T - least
+    int64_t least[MAX_CHAIN];        // its consumers read no row before rows * T + least
 };
 
 static const struct poly_access *result_of(const struct poly_stmt *s) {
