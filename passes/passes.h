@@ -50,6 +50,8 @@ struct loops *loops_from_graph(struct compile *c, const struct graph *g);
 bool pass_fuse(struct compile *c, struct loops *l);
 /* Constants cut to what loads read of them. */
 bool pass_slice(struct compile *c, struct loops *l);
+/* Windows of max and min: one dimension after the other. */
+bool pass_separate(struct compile *c, struct loops *l);
 /* Dimensions and loops that are walked as one become one. */
 bool pass_collapse(struct compile *c, struct loops *l);
 /* loops -> ast in source order: the oracle. */

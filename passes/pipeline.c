@@ -59,6 +59,10 @@ static bool run_slice(struct state *s) {
     return pass_slice(s->compile, s->loops);
 }
 
+static bool run_separate(struct state *s) {
+    return pass_separate(s->compile, s->loops);
+}
+
 static bool run_collapse(struct state *s) {
     return pass_collapse(s->compile, s->loops);
 }

@@ -531,8 +531,9 @@ static char *check_dump(struct fixture *f, const char *path, int k, const char *
 static bool leaves_alone(const struct fixture *f, const char *name) {
     bool vectors = f->compile.target->vector_bytes > 0;
     return strcmp(name, "fold") == 0 || (strcmp(name, "expand") == 0 && !vectors) ||
-           strcmp(name, "slice") == 0 || strcmp(name, "collapse") == 0 ||
-           (strcmp(name, "layout") == 0 && !vectors) || strcmp(name, "certify") == 0;
+           strcmp(name, "slice") == 0 || strcmp(name, "separate") == 0 ||
+           strcmp(name, "collapse") == 0 || (strcmp(name, "layout") == 0 && !vectors) ||
+           strcmp(name, "certify") == 0;
 }
 
 /* By the target, strict or not. */
