@@ -26,7 +26,8 @@ enum {
 };
 static const double CHOICE_CYCLES = 1.5; // of reads that may be outside, for a step
 static const double KEPT = 0.8;          // what is read again comes faster than what is new
-static const double SPILLED = 1.3; // steps whose values do not fit the registers take longer
+static const double SPILLED = 1.3; // steps whose scalars do not fit the registers take longer
+static const double SPILL_CYCLES = 0.8; // of a vector in a step that does not
 
 /* ---- the cost of a tile ---- */
 
@@ -194,15 +195,15 @@ static double part_different(const struct model *m, const struct operand *o,
     return part;
 }
 
-/* Scalars that a step leaves to the next one, which compilers keep: neighbours in a window, in
- * steps that are written out or in the innermost loop. */
+/* What rows load in a step and leave to the next one, which compilers keep: neighbours in a
+ * window, in the loops of the reduce from place `from` on. */
 static double left_to_next(const struct model *m, const struct operand *o,
-                           const struct shape *x) {
+                           const struct shape *x, int from) {
     double most = 0;
     int64_t a, b;
     for (int k = 0; k < 2; k++)
         for (int r = 0; r < m->iters; r++)
-            if (place_of(m, x->t, r) >= x->loops - 1 && find_overlap(m, o, x, k, r, &a, &b))
+            if (place_of(m, x->t, r) >= from && find_overlap(m, o, x, k, r, &a, &b))
                 most = fmax(most, rows_of(o, x) * (1 - (double)a / (double)x->rows[k]));
     return most;
 }
@@ -218,17 +219,24 @@ static double masks_of(const struct model *m, const struct shape *x) {
     return masks;
 }
 
-/* Do accumulators, vectors that rows share and what is kept for other steps need more registers
- * than there are? */
-static bool is_spilled(const struct model *m, const struct shape *x) {
+/* Values that a step of so many cycles has no registers for: accumulators, vectors that rows
+ * share, what is kept for other steps. Returns the cycles with them. Scalars are kept through
+ * the innermost loop as well; what is put together of several loads is worth keeping in memory.
+ */
+static double with_spills(const struct model *m, const struct shape *x, double cycles) {
     double sums = (double)(x->rows[0] * x->rows[1] * x->vectors), left = masks_of(m, x);
+    double vectors = 0;
     int lane = lane_of(m, x->t);
     for (int k = 0; k < m->operands.len; k++) {
         const struct operand *o = &m->operands.data[k];
         if (o->inside && (lane < 0 || o->step[lane] == 0))
-            left += left_to_next(m, o, x);
+            left += left_to_next(m, o, x, x->loops - 1);
+        else if (o->inside && llabs(o->step[lane]) == 1)
+            vectors += left_to_next(m, o, x, x->loops) * (double)x->vectors;
     }
-    return left > 0 && sums + (double)x->vectors + left + 1 > m->target->registers;
+    double more = sums + (double)x->vectors + left + vectors + 1 - m->target->registers;
+    cycles *= left > 0 && more > 0 ? SPILLED : 1;
+    return more > 0 ? cycles + SPILL_CYCLES * fmin(more, vectors) : cycles;
 }
 
 /* The place of the loop that walks along a line of the operand: those inside come back to the
@@ -275,6 +283,18 @@ static bool is_aliased(const struct model *m, const struct operand *o, const str
     return apart > LINE && lines > WAYS * (double)(PAGE / apart);
 }
 
+/* Do steps of the reduction come back to what other instances read? */
+static bool is_window(const struct model *m, const struct operand *o) {
+    bool found = false;
+    for (int d = m->s->num_repeats; d < m->dims; d++)
+        for (int r = m->dims; r < m->dims + m->iters; r++)
+            found |= o->step[r] != 0 && o->step[r] != STEP_UNKNOWN &&
+                     o->step[d] != STEP_UNKNOWN && o->step[d] != 0 &&
+                     llabs(o->step[d]) < llabs(o->step[r]) * m->extent[r] &&
+                     o->step[d] % o->step[r] == 0;
+    return found;
+}
+
 /* What a vector costs whose lanes along `lane` are not neighbours, in units of a vector load:
  * one for each vector that they lie in, and the permutations; else one by one. A guard must be
  * known lane by lane, which it is in steps that are written out. */
@@ -302,7 +322,8 @@ static double loads_of(const struct model *m, const struct operand *o, const str
         return part * rows_of(o, x) * (is_aliased(m, o, x) ? ALIASED : 1);
     if (step == 1)
         return part * rows_of(o, x) * (double)x->vectors *
-               (split && is_aliased(m, o, x) ? ALIASED : 1) * (x->masked ? MASKED : 1);
+               ((split || is_window(m, o)) && is_aliased(m, o, x) ? ALIASED : 1) *
+               (x->masked ? MASKED : 1);
     return part * rows_of(o, x) * (double)x->vectors * spread_loads(m, o, x, lane);
 }
 
@@ -374,7 +395,7 @@ static double step_cycles(const struct model *m, const struct shape *x) {
                 loads_of(m, &m->operands.data[k], x) + loads_again(m, &m->operands.data[k], x);
     double cycles = overlap(sums * m->ops_inside / t->fmas, loads / t->loads, 0.2, 4);
     bool pointers = x->t->row[1] >= 0 && m->guarded[x->t->row[0]] && m->guarded[x->t->row[1]];
-    cycles *= is_spilled(m, x) ? SPILLED : 1;
+    cycles = with_spills(m, x, cycles);
     cycles += has_choices(m, x) ? CHOICE_CYCLES : 0;
     return fmax(cycles, t->latency) * (pointers ? 1.15 : 1); // one for each corner
 }
@@ -402,15 +423,28 @@ static double around_cycles(const struct model *m, const struct shape *x) {
 
 /* Memory that a tile touches of an operand. */
 struct extent {
-    double lines, run; // cache lines; bytes that follow each other
+    double lines, run;  // cache lines; bytes that follow each other
+    double step, count; // of the dimension that was last: bytes from one to the next, how many
+    bool in_run;        // it made the run longer
 };
 
-/* `count` elements `step` bytes apart of what is there: longer runs, or more of them. */
+/* `count` elements `step` bytes apart of what is there: longer runs, or more of them. Steps
+ * within what the last dimension covers are windows that overlap. */
 static void widen(struct extent *e, int64_t step, double count) {
-    double bytes = (double)(step < 0 ? -step : step);
+    double bytes = (double)(step < 0 ? -step : step), more;
     if (step == 0 || count <= 1)
         return;
-    if (bytes <= e->run || bytes < LINE)
+    if (e->step > 0 && fmod(bytes, e->step) == 0 && bytes / e->step < e->count) {
+        more = (count - 1) * bytes / e->step;
+        e->run += e->in_run ? more * e->step : 0;
+        e->lines *= e->in_run ? 1 : (e->count + more) / e->count;
+        e->count += more;
+        return;
+    }
+    e->step = bytes;
+    e->count = count;
+    e->in_run = bytes <= e->run || bytes < LINE;
+    if (e->in_run)
         e->run += bytes * (count - 1);
     else
         e->lines *= count;
@@ -420,7 +454,7 @@ static void widen(struct extent *e, int64_t step, double count) {
  * order of their steps. */
 static struct extent extent_in_tile(const struct model *m, const struct operand *o,
                                     const struct shape *x, int from) {
-    struct extent e = {1, (double)o->size};
+    struct extent e = {.lines = 1, .run = (double)o->size};
     const struct poly_tiling *t = x->t;
     for (int n = 0; n < m->dims + m->iters; n++) {
         int d = o->by_step[n];

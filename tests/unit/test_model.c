@@ -206,7 +206,7 @@ static const struct {
     {"the same, sums in order", GEMM_BT("1", "64", "256", "input a1: f32[64,256]\n"), &wide,
      true, true, "n", NULL, "0"},
     {"channels last: a window's steps share loads", CONV_NHWC, &wide, false, true, "c", NULL,
-     "021"},
+     "120"},
     {"not where that needs more registers", CONV_NHWC, &narrow, false, true, "c", NULL, "012"},
     {"no masks that change from step to step", CONV_NCHW, &narrow, false, true, "x", NULL, ""},
     {"not when sums are in order", CONV_NCHW, &wide, true, true, "x", NULL, "012"},
