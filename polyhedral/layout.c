@@ -36,8 +36,22 @@ static bool is_static(const struct array *a) {
     return ok;
 }
 
+/* Do all statements that mention the array share loops? It will have room for one turn of
+ * these only. */
+static bool is_in_nest(const struct search *x, const int *nest, int array) {
+    const struct uses *u = &x->uses[array];
+    bool same = u->stmts.len > 1;
+    for (int i = 0; i < u->stmts.len && same; i++)
+        same = nest[u->stmts.data[i]] >= 0 && nest[u->stmts.data[i]] == nest[u->stmts.data[0]];
+    return same;
+}
+
 static void find_movable(struct search *x) {
     const struct loops *l = x->poly->loops;
+    int *nest = arena_array(&x->poly->arena, int, x->poly->stmts.len);
+    for (int k = 0; k < x->poly->stmts.len; k++)
+        nest[k] = -1;
+    nest_number(x->poly, nest);
     for (int k = 0; k < l->arrays.len; k++) {
         const struct array *a = &l->arrays.data[k];
         x->inner[k] = a->rank - 1;
@@ -56,6 +70,8 @@ static void find_movable(struct search *x) {
                 vec_push(&x->poly->arena, &u->stmts, k);
         }
     }
+    for (int k = 0; k < l->arrays.len; k++)
+        x->movable[k] &= !is_in_nest(x, nest, k);
 }
 
 /* ---- trying ---- */

@@ -326,6 +326,20 @@ static void end(struct open *o, struct poly_nest *out) {
     str_free(&names);
 }
 
+void nest_number(struct poly *p, int *nest) {
+    for (int region = 0; region < p->num_regions; region++) {
+        struct open o = {.poly = p, .across = true};
+        for (int k = 0; k < p->stmts.len; k++) {
+            const struct poly_stmt *s = p->stmts.data[k];
+            if (s->region != region || isl_set_is_empty(s->domain) == isl_bool_true)
+                continue;
+            if (!o.stmts.len || !try_join(&o, k))
+                begin(&o, k);
+            nest[k] = o.stmts.data[0];
+        }
+    }
+}
+
 const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *num) {
     struct open o = {.poly = p, .across = across};
     struct poly_nest *nests = arena_array(&p->arena, struct poly_nest, p->stmts.len);

@@ -339,6 +339,9 @@ struct poly_nest {
     double kept; // bytes of the arrays between them
 };
 
+/* The first statement of the nest that each would be in [stmts], across operators, with the
+ * layouts at hand; what is in none is left as it is. */
+void nest_number(struct poly *p, int *nest);
 /* The nests of a region in order; arrays that live inside one get their layouts. Statements of
  * different ONNX nodes share one only `across` operators. */
 const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *num);

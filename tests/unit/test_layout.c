@@ -154,6 +154,15 @@ static const struct {
      "call topk(a1; a2, a3; 16, 1, 8, 1, 2, 1)\n",
      {"temp a1: f32[16,8]\n"},
      0},
+    {"arrays of statements that share loops stay",
+     "loops \"t\"\ninput a0: f32[8,512,512]\ntemp a1: f32[8,512]\ntemp a2: f32[8,512,512]\n"
+     "temp a3: f32[8,512]\noutput a4: f32[8,512,512]\n"
+     "S0[n,i: 8,512]: a1[n,i] = reduce(max, [k: 512], a0[n,i,k])\n"
+     "S1[n,i,j: 8,512,512]: a2[n,i,j] = exp(a0[n,i,j] - a1[n,i])\n"
+     "S2[n,i: 8,512]: a3[n,i] = reduce(add, [k: 512], a2[n,i,k])\n"
+     "S3[n,i,j: 8,512,512]: a4[n,i,j] = a2[n,i,j] / a3[n,i]\n",
+     {"temp a1: f32[8,512]\n", "temp a2: f32[8,512,512]\n", "temp a3: f32[8,512]\n"},
+     0},
     {"a condition's array stays",
      "loops \"t\"\ninput a0: f32[8,16]\ntemp a1: f32[16,8]\noutput a2: f32[8,16]\n"
      "S0[i,j: 16,8]: a1[i,j] = a0[j,i] + 1.0\n"
