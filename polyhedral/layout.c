@@ -22,7 +22,10 @@ struct search {
     bool *movable;     // [arrays]
     int *inner;        // [arrays]: the dimension that is innermost, rank - 1 at first
     double *cost;      // [stmts]: cycles under the layouts at hand
+    bool one_by_one;   // arrays are moved, no longer all of a group alike
     bool *no_dims;     // [most dimensions]: all false
+    bool **shared;     // [stmts][num_dims]: loops of the nest that it is in at first
+    const char **walk; // [stmts]: along which memory is walked at first
     struct uses *uses; // [arrays]
 };
 
@@ -51,7 +54,7 @@ static void find_movable(struct search *x) {
     int *nest = arena_array(&x->poly->arena, int, x->poly->stmts.len);
     for (int k = 0; k < x->poly->stmts.len; k++)
         nest[k] = -1;
-    nest_number(x->poly, nest);
+    nest_number(x->poly, nest, x->shared);
     for (int k = 0; k < l->arrays.len; k++) {
         const struct array *a = &l->arrays.data[k];
         x->inner[k] = a->rank - 1;
@@ -93,9 +96,16 @@ static void set_inner(struct search *x, int k, int inner) {
     a->layout_rank = n;
 }
 
+/* Cycles of the statement under the layouts at hand. When arrays are moved one by one, its nest
+ * holds as long as memory is walked along the same loop as in the layouts of the source, and
+ * tiles leave the nest's loops alone. */
 static double weigh(struct search *x, int stmt) {
     struct poly_tiling t;
-    bool tiled = model_tile(x->poly, x->poly->stmts.data[stmt], x->no_dims, -1, 1, true, &t);
+    const struct poly_stmt *s = x->poly->stmts.data[stmt];
+    const char *walk = s->role == POLY_COMPUTE ? nest_walk(x->poly, s) : NULL;
+    bool nested = x->one_by_one && walk && x->walk[stmt] && strcmp(walk, x->walk[stmt]) == 0;
+    bool tiled = nested && model_tile(x->poly, s, x->shared[stmt], -1, 1, true, &t);
+    tiled = tiled || model_tile(x->poly, s, x->no_dims, -1, 1, true, &t);
     return x->cost[stmt] = tiled ? t.cycles : 0;
 }
 
@@ -203,6 +213,9 @@ static void choose_layouts(struct search *x) {
             done[i] |= group[i];
         move_group(x, group);
     }
+    x->one_by_one = true;
+    for (int k = 0; k < x->poly->stmts.len; k++)
+        weigh(x, k);
     bool moved = true;
     for (int sweep = 0; sweep < SWEEPS && moved; sweep++) {
         moved = false;
@@ -387,12 +400,19 @@ void poly_layout(struct poly *p, bool strict) {
     p->strict = strict;
     if (!p->target || p->target->vector_bytes == 0)
         return;
-    for (int k = 0; k < p->stmts.len; k++)
-        most = p->stmts.data[k]->num_dims > most ? p->stmts.data[k]->num_dims : most;
     x.movable = arena_array(&p->arena, bool, arrays);
     x.inner = arena_array(&p->arena, int, arrays);
     x.uses = arena_array(&p->arena, struct uses, arrays);
     x.cost = arena_array(&p->arena, double, p->stmts.len);
+    x.shared = arena_array(&p->arena, bool *, p->stmts.len);
+    x.walk = arena_array(&p->arena, const char *, p->stmts.len);
+    for (int k = 0; k < p->stmts.len; k++) {
+        int dims = p->stmts.data[k]->num_dims;
+        x.shared[k] = arena_array(&p->arena, bool, dims);
+        if (p->stmts.data[k]->role == POLY_COMPUTE)
+            x.walk[k] = nest_walk(p, p->stmts.data[k]);
+        most = dims > most ? dims : most;
+    }
     x.no_dims = arena_array(&p->arena, bool, most);
     find_movable(&x);
     choose_layouts(&x);

@@ -36,7 +36,7 @@ static bool is_contraction(const struct poly *p, const struct poly_stmt *s) {
 
 /* Along which of its loops memory is walked: most accesses move to the next element. NULL: it
  * has one loop only. */
-static const char *walk_of(const struct poly *p, const struct poly_stmt *s) {
+const char *nest_walk(const struct poly *p, const struct poly_stmt *s) {
     const struct expr *reduce = expr_find(s->stmt->rhs, EXPR_REDUCE);
     int own = s->num_dims - s->num_repeats, most = 0;
     int all = own + (reduce ? reduce->num_iters : 0);
@@ -108,13 +108,13 @@ static void match_reads(const struct open *o, const struct poly_stmt *q, struct 
 
 /* A loop that a statement walks along is not shared, nor one of another extent. */
 static void refuse_walks(const struct open *o, const struct poly_stmt *q, struct match *m) {
-    const char *mine = walk_of(o->poly, q);
+    const char *mine = nest_walk(o->poly, q);
     for (int b = 0; b < o->band; b++) {
         bool ok = m->fits[b] && m->dim[b] >= 0;
         for (int k = 0; k < o->stmts.len && ok; k++) {
             const struct poly_stmt *s = o->poly->stmts.data[o->stmts.data[k]];
             int d = o->dim.data[k][b];
-            const char *walk = walk_of(o->poly, s);
+            const char *walk = nest_walk(o->poly, s);
             ok = !(walk && strcmp(walk, s->dims[d]) == 0) &&
                  expr_equal(s->stmt->iters[d - s->num_repeats].extent,
                             q->stmt->iters[m->dim[b] - q->num_repeats].extent);
@@ -326,17 +326,27 @@ static void end(struct open *o, struct poly_nest *out) {
     str_free(&names);
 }
 
-void nest_number(struct poly *p, int *nest) {
+/* Notes the nest of its members, and which of their dimensions are its loops. */
+static void note_nest(const struct open *o, int *nest, bool *const *shared) {
+    for (int k = 0; k < o->stmts.len; k++) {
+        nest[o->stmts.data[k]] = o->stmts.data[0];
+        for (int b = 0; b < o->band && o->stmts.len > 1; b++)
+            shared[o->stmts.data[k]][o->dim.data[k][b]] = true;
+    }
+}
+
+void nest_number(struct poly *p, int *nest, bool *const *shared) {
     for (int region = 0; region < p->num_regions; region++) {
         struct open o = {.poly = p, .across = true};
         for (int k = 0; k < p->stmts.len; k++) {
             const struct poly_stmt *s = p->stmts.data[k];
-            if (s->region != region || isl_set_is_empty(s->domain) == isl_bool_true)
+            if (s->region != region || isl_set_is_empty(s->domain) == isl_bool_true ||
+                (o.stmts.len && try_join(&o, k)))
                 continue;
-            if (!o.stmts.len || !try_join(&o, k))
-                begin(&o, k);
-            nest[k] = o.stmts.data[0];
+            note_nest(&o, nest, shared);
+            begin(&o, k);
         }
+        note_nest(&o, nest, shared);
     }
 }
 

@@ -339,9 +339,13 @@ struct poly_nest {
     double kept; // bytes of the arrays between them
 };
 
+/* The loop of a statement along which memory is walked, which no nest shares; NULL: it has one
+ * loop only. */
+const char *nest_walk(const struct poly *p, const struct poly_stmt *s);
 /* The first statement of the nest that each would be in [stmts], across operators, with the
- * layouts at hand; what is in none is left as it is. */
-void nest_number(struct poly *p, int *nest);
+ * layouts at hand, and which dimensions it would share with others [stmts][num_dims]; what is
+ * in none is left as it is. */
+void nest_number(struct poly *p, int *nest, bool *const *shared);
 /* The nests of a region in order; arrays that live inside one get their layouts. Statements of
  * different ONNX nodes share one only `across` operators. */
 const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *num);
