@@ -212,6 +212,7 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("arena_pairs");
     TCase *t = tcase_create("arena_pairs");
+    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, what_is_allowed_is_right, 0, 4);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
