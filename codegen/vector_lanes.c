@@ -9,7 +9,6 @@
 #include <inttypes.h>
 
 enum {
-    MOST_WINDOWS = 4,     // vectors that are permuted into one
     MOST_REACH = 1 << 27, // elements: offsets in bytes are an int32_t
 };
 
@@ -117,17 +116,17 @@ static const char *load_window(struct vector_tile *t, const struct vector_place 
 /* Vectors in which all lanes lie: the elements where they begin; the first is 0. */
 struct windows {
     int num;
-    int64_t first[MOST_WINDOWS]; // the nearest lane of each, in ascending order
-    int64_t
-        start[MOST_WINDOWS]; // it, or less where the vector would reach beyond the last lane
+    int64_t first[TILE_MOST_WINDOWS]; // the nearest lane of each, in ascending order
+    int64_t start[TILE_MOST_WINDOWS]; // it, or less where the vector would reach beyond the
+                                      // last lane
 };
 
-/* From the nearest lane on, as many as it takes; false: more than MOST_WINDOWS. */
+/* From the nearest lane on, as many as it takes; false: more than TILE_MOST_WINDOWS. */
 static bool find_windows(const struct vector_tile *t, const struct vector_spread *s,
                          struct windows *w) {
     int64_t last = s->reach + 1 - t->width, next = 0;
     for (w->num = 0; next <= s->reach; w->num++) {
-        if (w->num == MOST_WINDOWS)
+        if (w->num == TILE_MOST_WINDOWS)
             return false;
         w->first[w->num] = next;
         w->start[w->num] = w->num > 0 && next > last ? last : next;

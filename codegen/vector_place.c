@@ -12,7 +12,6 @@
 
 enum {
     MAX_TERMS = 24,
-    MOST_ZEROS = 4096, // elements: longer walks choose element by element
 };
 
 /* ---- indices as sums ---- */
@@ -240,7 +239,7 @@ static struct vector_pointer *add_pointer(struct vector_tile *t,
  * many. */
 static bool note_reads(struct vector_pointer *p, int64_t from, int64_t to) {
     int64_t lo = from < p->lo ? from : p->lo, hi = to > p->hi ? to : p->hi;
-    if (hi - lo >= MOST_ZEROS)
+    if (hi - lo >= TILE_MOST_ZEROS)
         return false;
     p->lo = lo;
     p->hi = hi;
@@ -276,7 +275,7 @@ static bool take_inner(struct vector_tile *t, struct linear *l, const char *inne
     const struct expr *var = expr_var(&t->em->arena, DTYPE_INDEX, inner);
     if (!t->cond ||
         (emit_range(t->em, var, &lo, &hi) && !__builtin_mul_overflow(hi - lo, *step, &walk) &&
-         walk < MOST_ZEROS / 2 && walk > -MOST_ZEROS / 2))
+         walk < TILE_MOST_ZEROS / 2 && walk > -TILE_MOST_ZEROS / 2))
         return true;
     *l = all;
     return false;

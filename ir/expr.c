@@ -100,7 +100,7 @@ static bool is_float(const struct expr *e, double v) {
            signbit(e->value.f) == signbit(v);
 }
 
-static bool is_func(const struct expr *e, enum func f) {
+bool expr_is_func(const struct expr *e, enum func f) {
     return e->kind == EXPR_FUNC && e->func == f;
 }
 
@@ -145,7 +145,7 @@ bool expr_equal(const struct expr *a, const struct expr *b) {
 }
 
 bool expr_has_check(const struct expr *e) {
-    if (is_func(e, FUNC_CHECK))
+    if (expr_is_func(e, FUNC_CHECK))
         return true;
     for (int k = 0; k < e->n; k++)
         if (expr_has_check(e->arg[k]))
@@ -238,7 +238,7 @@ static const struct expr *fold(struct arena *a, enum func f, enum dtype result,
 /* Whether x is something plus its own constant *c. Not where an overflow left a second constant
  * below. */
 static bool own_constant(const struct expr *x, int64_t *c) {
-    bool sum = is_func(x, FUNC_ADD), difference = is_func(x, FUNC_SUB);
+    bool sum = expr_is_func(x, FUNC_ADD), difference = expr_is_func(x, FUNC_SUB);
     bool first = difference && expr_as_int(x->arg[0], c);
     if (!first && !((sum || difference) && expr_as_int(x->arg[1], c)))
         return false;
@@ -263,7 +263,7 @@ static const struct expr *split(struct arena *a, const struct expr *x, int64_t *
 }
 
 static bool is_negation(const struct expr *x) {
-    return is_func(x, FUNC_SUB) && expr_is_int(x->arg[0], 0) && !is_const(x->arg[1]);
+    return expr_is_func(x, FUNC_SUB) && expr_is_int(x->arg[0], 0) && !is_const(x->arg[1]);
 }
 
 /* base + c, where split() left base. */
@@ -316,7 +316,7 @@ static const struct expr *index_product(struct arena *a, const struct expr *x,
     if (is_const(x) && !is_const(y))
         return index_product(a, y, x);
     bool factor = !is_const(x) && expr_as_int(y, &cy);
-    if (factor && is_func(x, FUNC_MUL) && expr_as_int(x->arg[1], &cx) &&
+    if (factor && expr_is_func(x, FUNC_MUL) && expr_as_int(x->arg[1], &cx) &&
         !__builtin_mul_overflow(cx, cy, &c))
         return expr_2(a, FUNC_MUL, x->arg[0], expr_index(a, c));
     return index_node(a, FUNC_MUL, x, y);
@@ -379,7 +379,7 @@ static const struct expr *simplify(struct arena *a, enum func f,
     const struct expr *x = arg[0];
     if (f == FUNC_SELECT && is_const(x))
         return x->value.i ? arg[1] : arg[2];
-    if ((f == FUNC_NEG || f == FUNC_NOT || f == FUNC_BITNOT) && is_func(x, f))
+    if ((f == FUNC_NEG || f == FUNC_NOT || f == FUNC_BITNOT) && expr_is_func(x, f))
         return x->arg[0];
     return func_info(f)->arity == 2 ? simplify_2(a, f, x, arg[1]) : NULL;
 }

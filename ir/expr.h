@@ -125,6 +125,8 @@ const struct expr *expr_reduce(struct arena *a, enum func monoid, enum dtype acc
 
 bool expr_is_int(const struct expr *e, int64_t v);  // a constant integer or index equal to v
 bool expr_as_int(const struct expr *e, int64_t *v); // constant integer or index
+/* Is it this function of its arguments? */
+bool expr_is_func(const struct expr *e, enum func f);
 bool expr_equal(const struct expr *a,
                 const struct expr *b); // structurally; 0.0 differs from -0.0, nan equals nan
 /* Whether some node of e is a check: then e may end the run with an error, and is not dropped.

@@ -44,15 +44,11 @@ static const char *outermost(const struct window *w) {
 
 /* ---- what a statement computes ---- */
 
-static bool is_func(const struct expr *e, enum func f) {
-    return e->kind == EXPR_FUNC && e->func == f;
-}
-
 /* Values may be computed elsewhere and as often as wanted when nothing in them chooses and
  * nothing can fail. */
 static void see_choice(void *user, const struct expr *e) {
     struct window *w = user;
-    if (e->kind == EXPR_GUARD || is_func(e, FUNC_SELECT) || is_func(e, FUNC_CHECK))
+    if (e->kind == EXPR_GUARD || expr_is_func(e, FUNC_SELECT) || expr_is_func(e, FUNC_CHECK))
         w->fits = false;
 }
 
@@ -153,21 +149,21 @@ static bool window_of(struct window *w, bool floats) {
 
 /* ---- the array between ---- */
 
-/* An iterator instead of the index. */
-struct step {
-    const struct expr *at, *by;
+/* An expression in the place of another. */
+struct exchange {
+    const struct expr *old, *new;
 };
 
-static const struct expr *replace_at(void *user, const struct expr *e) {
-    const struct step *step = user;
-    return e->dtype == DTYPE_INDEX && expr_equal(e, step->at) ? step->by : e;
+static const struct expr *exchange(void *user, const struct expr *e) {
+    const struct exchange *x = user;
+    return expr_equal(e, x->old) ? x->new : e;
 }
 
 /* What the reduce takes in, with `by` for the index; bounds on the index are left out. */
 static const struct expr *body_by(const struct window *w, const struct expr *by) {
     struct arena *a = w->l->arena;
-    struct step step = {w->at, by};
-    const struct expr *value = expr_map(a, w->value, replace_at, &step);
+    struct exchange x = {w->at, by};
+    const struct expr *value = expr_map(a, w->value, exchange, &x);
     return w->by.len > 0 ? expr_guard(a, value, w->pad, w->by.data, w->by.len / 3) : value;
 }
 
@@ -263,15 +259,6 @@ static const struct expr *reduce_between(const struct window *w, const struct be
     if (w->in.len > 0)
         body = expr_guard(a, body, expr_cast(a, r->dtype, w->pad), w->in.data, w->in.len / 3);
     return expr_reduce(a, r->func, r->dtype, r->iters, 1, body);
-}
-
-struct exchange {
-    const struct expr *old, *new;
-};
-
-static const struct expr *exchange(void *user, const struct expr *e) {
-    const struct exchange *x = user;
-    return e->kind == EXPR_REDUCE && expr_equal(e, x->old) ? x->new : e;
 }
 
 static void simplify(const struct window *w, struct stmt *s) {

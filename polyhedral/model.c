@@ -1,5 +1,6 @@
-/* The cost model: what a statement costs when it runs in tiles of a given shape, and the best
- * shape. All that is decided about tiles, layouts and regions is decided by it.
+/* The cost model: what a statement costs when it runs in tiles of a given shape (the best shape
+ * is for model_search.c to find). All that is decided about tiles, layouts and regions is
+ * decided by it.
  *
  * A tile has rows and vectors: `rows` instances along one or two dimensions, each with as many
  * vectors as its lanes need, one accumulator for every row and vector. A step of its reduction
@@ -14,15 +15,14 @@
 #include <stdlib.h>
 
 enum {
-    TILE_CYCLES = 12,  // around a tile: addresses, loops
-    STEP_CYCLES = 2,   // around the innermost loop of a reduction
-    FOLD_CYCLES = 10,  // to add up the lanes of a vector
-    MASKED = 2,        // loads that one of some lanes is as long as
-    LINE = 64,         // bytes of a cache line
-    STREAMS = 8,       // runs that are foreseen at once
-    SHORT_RUN = 96,    // bytes that could have come while a run begins
-    MOST_ZEROS = 4096, // elements that codegen has zeros for
-    ALIASED = 3,       // loads that one from a line that was driven out is as long as
+    TILE_CYCLES = 12, // around a tile: addresses, loops
+    STEP_CYCLES = 2,  // around the innermost loop of a reduction
+    FOLD_CYCLES = 10, // to add up the lanes of a vector
+    MASKED = 2,       // loads that one of some lanes is as long as
+    LINE = 64,        // bytes of a cache line
+    STREAMS = 8,      // runs that are foreseen at once
+    SHORT_RUN = 96,   // bytes that could have come while a run begins
+    ALIASED = 3,      // loads that one from a line that was driven out is as long as
 };
 static const double CHOICE_CYCLES = 1.5; // of reads that may be outside, for a step
 static const double KEPT = 0.8;          // what is read again comes faster than what is new
@@ -271,16 +271,27 @@ static bool is_aliased(const struct model *m, const struct operand *o, const str
     enum { PAGE = 4096, WAYS = 8 };
     double lines = 1;
     int64_t apart = PAGE, step;
+    int along_line = place_along_line(m, o, x);
     for (int k = 0; k < 2; k++)
         if (x->t->row[k] >= 0)
             add_lines(o, o->step[x->t->row[k]], (double)x->rows[k], &lines, &apart);
     for (int i = 0; i < m->iters && x->t->split < 0; i++) {
         step = o->step[m->dims + i];
-        if (place_of(m, x->t, i) > place_along_line(m, o, x) && step != STEP_UNKNOWN &&
+        if (place_of(m, x->t, i) > along_line && step != STEP_UNKNOWN &&
             llabs(step) * o->size >= LINE)
             add_lines(o, step, (double)m->extent[m->dims + i], &lines, &apart);
     }
     return apart > LINE && lines > WAYS * (double)(PAGE / apart);
+}
+
+/* The part of what iterator r of the reduce (counted with the dimensions) walks along in the
+ * operand that is new at the next instance along d; 1: they do not meet. */
+static double part_new(const struct model *m, const struct operand *o, int d, int r) {
+    int64_t along = o->step[d], step = o->step[r];
+    if (step == 0 || step == STEP_UNKNOWN || along == 0 || along == STEP_UNKNOWN ||
+        along % step != 0)
+        return 1;
+    return fmin((double)llabs(along / step) / (double)m->extent[r], 1);
 }
 
 /* Do steps of the reduction come back to what other instances read? */
@@ -288,10 +299,7 @@ static bool is_window(const struct model *m, const struct operand *o) {
     bool found = false;
     for (int d = m->s->num_repeats; d < m->dims; d++)
         for (int r = m->dims; r < m->dims + m->iters; r++)
-            found |= o->step[r] != 0 && o->step[r] != STEP_UNKNOWN &&
-                     o->step[d] != STEP_UNKNOWN && o->step[d] != 0 &&
-                     llabs(o->step[d]) < llabs(o->step[r]) * m->extent[r] &&
-                     o->step[d] % o->step[r] == 0;
+            found |= part_new(m, o, d, r) < 1;
     return found;
 }
 
@@ -379,7 +387,7 @@ static bool has_choices(const struct model *m, const struct shape *x) {
                 if (place_of(m, t, r) >= x->loops && o->step[m->dims + r] != STEP_UNKNOWN)
                     walk += (double)llabs(o->step[m->dims + r]) *
                             (double)(m->extent[m->dims + r] - 1);
-            found |= o->inside && moves_along(o, b->dim) && walk > MOST_ZEROS;
+            found |= o->inside && moves_along(o, b->dim) && walk > TILE_MOST_ZEROS;
         }
     }
     return found;
@@ -517,14 +525,8 @@ static double part_fresh(const struct model *m, const struct operand *o, const s
         part = (double)(llabs(o->step[t->row[row]]) * o->size * x->rows[row]) / lines;
     part = part < 1 ? part : 1;
     for (int r = m->dims; r < m->dims + m->iters; r++)
-        for (int d = m->s->num_repeats; d < m->dims; d++) {
-            int64_t step = o->step[r];
-            if (is_in_tile(t, d) || step == 0 || step == STEP_UNKNOWN ||
-                o->step[d] == STEP_UNKNOWN || o->step[d] == 0 || o->step[d] % step != 0)
-                continue;
-            double fresh = (double)llabs(o->step[d] / step) / (double)m->extent[r];
-            part *= fresh > 0 && fresh < 1 ? fresh : 1;
-        }
+        for (int d = m->s->num_repeats; d < m->dims; d++)
+            part *= is_in_tile(t, d) ? 1 : part_new(m, o, d, r);
     return part;
 }
 

@@ -40,6 +40,7 @@ struct model {
     int dims, iters;                // of the statement; of its reduce
     const int64_t *extent;          // [dims + iters]
     vec(struct operand) operands;   // the store last
+    double constants;               // bytes of all that the program has
     bool *even, *guarded;           // [dims] cut evenly; a guard speaks of it
     double ops_inside, ops_outside; // functions per step, per instance
     vec(struct border) borders;
@@ -54,6 +55,8 @@ struct model {
 void model_read(struct model *m, bool pack);
 /* The name of dimension d, or of iterator d - dims of the reduce. */
 const char *model_name(const struct model *m, int d);
+/* Bytes that an array takes in its layout. */
+double model_stored(const struct poly *p, int root);
 /* Bytes per cycle at which so many come that are used again and again. */
 double model_source(const struct target *t, double bytes);
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 enum {
-    MOST_WINDOWS = 4, // vectors that are permuted into one
     MOST_LANES = 64,
 };
 
@@ -195,7 +194,7 @@ static void read_spread(struct model *m, const struct operand *o, int d, struct 
     *s = (struct spread){1, 1};
     if (step != STEP_UNKNOWN) {
         bool fits = size_mul(llabs(step), m->lanes - 1, &reach);
-        s->windows = fits && reach / m->lanes < MOST_WINDOWS ? reach / m->lanes + 1 : 0;
+        s->windows = fits && reach / m->lanes < TILE_MOST_WINDOWS ? reach / m->lanes + 1 : 0;
         return;
     }
     if (o->a->write || !o->a->index) {
@@ -207,7 +206,7 @@ static void read_spread(struct model *m, const struct operand *o, int d, struct 
         int64_t windows = windows_at(m, o, d, from);
         s->windows = windows == 0 ? -1 : windows > s->windows ? windows : s->windows;
     }
-    s->windows = s->windows > MOST_WINDOWS ? 0 : s->windows;
+    s->windows = s->windows > TILE_MOST_WINDOWS ? 0 : s->windows;
 }
 
 void model_read_spreads(struct model *m) {

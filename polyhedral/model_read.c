@@ -90,14 +90,16 @@ double model_source(const struct target *t, double bytes) {
 /* Bytes per cycle at which an array comes the first time: constants are read once in a run of
  * the program, and lie where all of them have room. */
 static double first_source(const struct model *m, const struct poly_access *a, double bytes) {
-    const struct loops *l = m->poly->loops;
-    double all = 0;
-    if (l->arrays.data[a->root].kind != ARRAY_CONST)
-        return model_source(m->target, bytes);
+    bool constant = m->poly->loops->arrays.data[a->root].kind == ARRAY_CONST;
+    return model_source(m->target, constant ? fmax(m->constants, bytes) : bytes);
+}
+
+static double bytes_of_constants(const struct loops *l) {
+    double bytes = 0;
     for (int k = 0; k < l->arrays.len; k++)
         if (l->arrays.data[k].kind == ARRAY_CONST)
-            all += (double)l->arrays.data[k].bytes;
-    return model_source(m->target, all > bytes ? all : bytes);
+            bytes += (double)l->arrays.data[k].bytes;
+    return bytes;
 }
 
 /* Dimensions and iterators in order of their steps. */
@@ -112,13 +114,18 @@ static const int *sort_steps(struct model *m, const int64_t *step) {
     return order;
 }
 
+double model_stored(const struct poly *p, int root) {
+    const struct array *a = &p->loops->arrays.data[root];
+    return (double)loops_elements(p->loops, root) * dtype_info(a->dtype)->bits / 8;
+}
+
 /* Bytes of an array that come from where *stored lie: those of a ring come again and again, but
  * for one that never leaves the nearest cache. */
 static double bytes_of(const struct model *m, int root, double *stored) {
     const struct loops *l = m->poly->loops;
     const struct array *a = &l->arrays.data[root];
     double bytes = dtype_info(a->dtype)->bits / 8.0;
-    *stored = (double)loops_elements(l, root) * bytes;
+    *stored = model_stored(m->poly, root);
     if (!reuse_folds(l, a) || *stored <= (double)m->target->cache[0] / 2)
         return *stored;
     *stored = fmax(*stored, m->poly->kept);
@@ -271,6 +278,7 @@ void model_read(struct model *m, bool pack) {
     m->guarded = arena_array(&m->scratch, bool, m->dims);
     for (int d = m->s->num_repeats; d < m->dims; d++)
         m->guarded[d] = expr_guards(s->stmt->rhs, s->dims[d]);
+    m->constants = bytes_of_constants(m->poly->loops);
     for (int k = 0; k < s->accesses.len; k++) {
         bool known = false;
         for (int i = 0; i < k && !known; i++)

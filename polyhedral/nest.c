@@ -335,36 +335,34 @@ static void note_nest(const struct open *o, int *nest, bool *const *shared) {
     }
 }
 
-void nest_number(struct poly *p, int *nest, bool *const *shared) {
-    for (int region = 0; region < p->num_regions; region++) {
-        struct open o = {.poly = p, .across = true};
-        for (int k = 0; k < p->stmts.len; k++) {
-            const struct poly_stmt *s = p->stmts.data[k];
-            if (s->region != region || isl_set_is_empty(s->domain) == isl_bool_true ||
-                (o.stmts.len && try_join(&o, k)))
-                continue;
-            note_nest(&o, nest, shared);
-            begin(&o, k);
-        }
-        note_nest(&o, nest, shared);
+/* The next nest of the region, from statement *k on, which becomes the one after it; false:
+ * there is none. */
+static bool next_nest(struct open *o, int region, int *k) {
+    o->stmts.len = 0;
+    for (; *k < o->poly->stmts.len; ++*k) {
+        const struct poly_stmt *s = o->poly->stmts.data[*k];
+        if (s->region != region || isl_set_is_empty(s->domain) == isl_bool_true)
+            continue;
+        if (o->stmts.len == 0)
+            begin(o, *k);
+        else if (!try_join(o, *k))
+            break;
     }
+    return o->stmts.len > 0;
+}
+
+void nest_number(struct poly *p, int *nest, bool *const *shared) {
+    struct open o = {.poly = p, .across = true};
+    for (int region = 0; region < p->num_regions; region++)
+        for (int k = 0; next_nest(&o, region, &k);)
+            note_nest(&o, nest, shared);
 }
 
 const struct poly_nest *nest_find(struct poly *p, int region, bool across, int *num) {
     struct open o = {.poly = p, .across = across};
     struct poly_nest *nests = arena_array(&p->arena, struct poly_nest, p->stmts.len);
     int n = 0;
-    for (int k = 0; k < p->stmts.len; k++) {
-        const struct poly_stmt *s = p->stmts.data[k];
-        if (s->region != region || isl_set_is_empty(s->domain) == isl_bool_true)
-            continue;
-        if (o.stmts.len && try_join(&o, k))
-            continue;
-        if (o.stmts.len)
-            end(&o, &nests[n++]);
-        begin(&o, k);
-    }
-    if (o.stmts.len)
+    for (int k = 0; next_nest(&o, region, &k);)
         end(&o, &nests[n++]);
     *num = across ? strip_find(p, nests, n) : n;
     return nests;

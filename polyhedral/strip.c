@@ -221,14 +221,18 @@ static int64_t alive_rows(const struct chain *c, int k) {
     return mine && rows < poly_extent(stmt_of(x, c->from + k), c->at[k].dim) ? rows : 0;
 }
 
+/* What member k writes. */
+static struct array *array_of(const struct chain *c, int k) {
+    const struct poly_stmt *s = stmt_of(c->search, c->from + k);
+    return &c->search->poly->loops->arrays.data[result_of(s)->root];
+}
+
 /* Gives the arrays inside the chain the layouts of rings, in the arena; `before` gets what they
  * had. Returns whether there are any. */
 static bool set_rings(const struct chain *c, struct arena *arena, struct array *before) {
-    struct poly *p = c->search->poly;
     bool any = false;
     for (int k = 0; k < c->num; k++) {
-        struct array *a =
-            &p->loops->arrays.data[result_of(stmt_of(c->search, c->from + k))->root];
+        struct array *a = array_of(c, k);
         int64_t rows = alive_rows(c, k);
         before[k] = *a;
         if (rows == 0)
@@ -248,16 +252,10 @@ static bool set_rings(const struct chain *c, struct arena *arena, struct array *
 
 static void reset_rings(const struct chain *c, const struct array *before) {
     for (int k = 0; k < c->num; k++)
-        c->search->poly->loops->arrays.data[result_of(stmt_of(c->search, c->from + k))->root] =
-            before[k];
+        *array_of(c, k) = before[k];
 }
 
 /* ---- cost ---- */
-
-static double bytes_of(const struct poly *p, int root) {
-    const struct array *a = &p->loops->arrays.data[root];
-    return (double)loops_elements(p->loops, root) * dtype_info(a->dtype)->bits / 8;
-}
 
 /* Bytes between the statements of the chain, and of all its constants. */
 static double kept_bytes(const struct chain *c, double *constants) {
@@ -266,10 +264,10 @@ static double kept_bytes(const struct chain *c, double *constants) {
     *constants = 0;
     for (int k = 0; k < c->num; k++) {
         const struct poly_stmt *s = stmt_of(c->search, c->from + k);
-        kept += k + 1 < c->num ? bytes_of(p, result_of(s)->root) : 0;
+        kept += k + 1 < c->num ? model_stored(p, result_of(s)->root) : 0;
         for (int i = 0; i < s->accesses.len; i++)
             if (p->loops->arrays.data[s->accesses.data[i].root].kind == ARRAY_CONST)
-                *constants += bytes_of(p, s->accesses.data[i].root);
+                *constants += model_stored(p, s->accesses.data[i].root);
     }
     return kept;
 }
@@ -309,12 +307,12 @@ static bool try_chain(struct chain *c, int dim, double alone, struct best *best)
     int to = c->from + c->num;
     int64_t extent = poly_extent(stmt_of(x, to - 1), dim);
     struct array before[MAX_CHAIN];
-    if (is_held(c) || !derive(c, dim, 1))
+    if (is_held(c))
         return false;
     double least = INFINITY;
     for (int64_t rows = 1; rows <= MAX_ROWS && rows * 2 <= extent; rows *= 2) {
         if (!derive(c, dim, rows))
-            break;
+            return rows > 1;
         double worth = set_rings(c, x->scratch, before) ? alone : alone * WORTH;
         double cycles = chain_cycles(c);
         reset_rings(c, before);
