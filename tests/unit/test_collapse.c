@@ -1,7 +1,6 @@
 /* The pass collapse: which loops become one (their texts are goldens, golden/loops), and that
  * what is left gives the same bits as before. */
-#include "codegen/codegen.h"
-#include "lang.h"
+#include "loops_pass.h"
 
 static const struct {
     int before, portable, vectors; // loops: at first, and after for targets without and with
@@ -103,14 +102,6 @@ static const struct {
      "else { S3[i,j: 2,3]: a2[i,j] = a0[i,j] }\n"},
 };
 
-static struct loops *read(struct bench *b, const char *body) {
-    struct constant_pool pool = {.arena = &b->arena};
-    char *text = arena_printf(&b->arena, "loops \"collapse\"\n%s", body);
-    struct loops *l = loops_read("t", text, strlen(text), &b->names, &pool, &b->diag);
-    ck_assert_msg(l && loops_check(l, &b->diag), "%s", str_cstr(&b->messages));
-    return l;
-}
-
 static void collapse(struct bench *b, struct loops *l, const char *cpu) {
     struct compile c = {
         .diag = &b->diag, .names = &b->names, .opt_level = 2, .target = target_find(cpu)};
@@ -134,43 +125,17 @@ static int count_loops(const struct stmt_list *list) {
     return n;
 }
 
-/* What the program leaves in its outputs, one after the other. */
-static void run(struct bench *b, const struct loops *l, struct str *out) {
-    struct compile c = {.diag = &b->diag, .names = &b->names, .target = target_find("scalar")};
-    struct ast *a = ast_from_loops(&c, l);
-    void **data = arena_array(&b->arena, void *, a->buffers.len);
-    for (int k = 0; k < a->buffers.len; k++) {
-        int64_t bytes = buffer_size(a, k);
-        if (a->buffers.data[k].kind != BUFFER_INPUT && a->buffers.data[k].kind != BUFFER_OUTPUT)
-            continue;
-        data[k] = arena_alloc(&b->arena, (size_t)bytes);
-        for (int64_t i = 0; i < bytes; i++)
-            ((unsigned char *)data[k])[i] = (unsigned char)(i * 37 + 11);
-    }
-    ck_assert_int_eq(interp_run(a, data, NULL), 0);
-    for (int k = 0; k < a->buffers.len; k++)
-        if (a->buffers.data[k].kind == BUFFER_OUTPUT)
-            str_add_len(out, data[k], (size_t)buffer_size(a, k));
-    ast_free(a);
-}
-
 START_TEST(bits_are_kept) {
     static const char *const cpus[] = {"scalar", "x86-64-v4"};
     struct bench b;
     bench_start(&b);
     for (int k = 0; k < 2; k++) {
-        struct str want = {0}, got = {0};
-        struct loops *before = read(&b, cases[_i].text), *after = read(&b, cases[_i].text);
+        struct loops *before = read_body(&b, cases[_i].text),
+                     *after = read_body(&b, cases[_i].text);
         collapse(&b, after, cpus[k]);
         ck_assert_int_eq(count_loops(&before->body), cases[_i].before);
         ck_assert_int_eq(count_loops(&after->body), k ? cases[_i].vectors : cases[_i].portable);
-        run(&b, before, &want);
-        run(&b, after, &got);
-        ck_assert_uint_gt(want.len, 0);
-        ck_assert_uint_eq(want.len, got.len);
-        ck_assert_mem_eq(want.data, got.data, want.len);
-        str_free(&want);
-        str_free(&got);
+        expect_same_bits(&b, before, after, (struct fill){0, 37});
         loops_free(before);
         loops_free(after);
     }
@@ -184,7 +149,7 @@ START_TEST(is_done) {
     struct str once = {0}, twice = {0};
     bench_start(&b);
     struct constant_pool pool = {.arena = &b.arena};
-    struct loops *l = read(&b, cases[_i].text);
+    struct loops *l = read_body(&b, cases[_i].text);
     collapse(&b, l, "x86-64-v4");
     loops_print(&once, l, &pool);
     struct loops *again = loops_read("t", once.data, once.len, &b.names, &pool, &b.diag);
@@ -216,7 +181,7 @@ START_TEST(extents_that_stay) {
     };
     struct bench b;
     bench_start(&b);
-    struct loops *l = read(&b, texts[_i].text);
+    struct loops *l = read_body(&b, texts[_i].text);
     collapse(&b, l, "x86-64-v4");
     ck_assert_int_eq(count_loops(&l->body), texts[_i].loops);
     loops_free(l);

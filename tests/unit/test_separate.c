@@ -1,7 +1,6 @@
 /* The pass separate: which windows are taken apart (some of their texts are goldens,
  * golden/loops), and that what is left gives the same bits as before. */
-#include "codegen/codegen.h"
-#include "lang.h"
+#include "loops_pass.h"
 
 static const struct {
     int stmts; // after
@@ -73,14 +72,6 @@ static const struct {
         "S1[y,x: 5,5]: a1[y,x] = a2[3,y,x]\n"},
 };
 
-static struct loops *read(struct bench *b, const char *body) {
-    struct constant_pool pool = {.arena = &b->arena};
-    char *text = arena_printf(&b->arena, "loops \"separate\"\n%s", body);
-    struct loops *l = loops_read("t", text, strlen(text), &b->names, &pool, &b->diag);
-    ck_assert_msg(l && loops_check(l, &b->diag), "%s", str_cstr(&b->messages));
-    return l;
-}
-
 static void separate(struct bench *b, struct loops *l, const char *cpu, bool strict) {
     struct compile c = {.diag = &b->diag,
                         .names = &b->names,
@@ -91,44 +82,14 @@ static void separate(struct bench *b, struct loops *l, const char *cpu, bool str
     ck_assert_msg(loops_check(l, &b->diag), "%s", str_cstr(&b->messages));
 }
 
-/* What the program leaves in its outputs, one after the other. */
-static void run(struct bench *b, const struct loops *l, struct str *out) {
-    struct compile c = {.diag = &b->diag, .names = &b->names, .target = target_find("scalar")};
-    struct ast *a = ast_from_loops(&c, l);
-    void **data = arena_array(&b->arena, void *, a->buffers.len);
-    for (int k = 0; k < a->buffers.len; k++) {
-        int64_t bytes = buffer_size(a, k);
-        if (a->buffers.data[k].kind != BUFFER_INPUT && a->buffers.data[k].kind != BUFFER_OUTPUT)
-            continue;
-        data[k] = arena_alloc(&b->arena, (size_t)bytes);
-        for (int64_t i = 0; i < bytes; i++)
-            ((unsigned char *)data[k])[i] = (unsigned char)(i * i * 37 + i * 101 + 11);
-    }
-    ck_assert_int_eq(interp_run(a, data, NULL), 0);
-    for (int k = 0; k < a->buffers.len; k++)
-        if (a->buffers.data[k].kind == BUFFER_OUTPUT)
-            str_add_len(out, data[k], (size_t)buffer_size(a, k));
-    ast_free(a);
-}
-
-static void compare(struct bench *b, const struct loops *before, const struct loops *after) {
-    struct str want = {0}, got = {0};
-    run(b, before, &want);
-    run(b, after, &got);
-    ck_assert_uint_gt(want.len, 0);
-    ck_assert_uint_eq(want.len, got.len);
-    ck_assert_mem_eq(want.data, got.data, want.len);
-    str_free(&want);
-    str_free(&got);
-}
-
 START_TEST(bits_are_kept) {
     struct bench b;
     bench_start(&b);
-    struct loops *before = read(&b, cases[_i].text), *after = read(&b, cases[_i].text);
+    struct loops *before = read_body(&b, cases[_i].text),
+                 *after = read_body(&b, cases[_i].text);
     separate(&b, after, "haswell", false);
     ck_assert_int_eq(after->num_stmts, cases[_i].stmts);
-    compare(&b, before, after);
+    expect_same_bits(&b, before, after, (struct fill){37, 101});
     loops_free(before);
     loops_free(after);
     bench_end(&b);
@@ -141,7 +102,7 @@ START_TEST(is_done) {
     struct str once = {0}, twice = {0};
     struct constant_pool pool = {0};
     bench_start(&b);
-    struct loops *l = read(&b, cases[_i].text);
+    struct loops *l = read_body(&b, cases[_i].text);
     separate(&b, l, "haswell", false);
     loops_print(&once, l, &pool);
     separate(&b, l, "haswell", false);
@@ -168,7 +129,7 @@ START_TEST(order_of_floats) {
     struct bench b;
     bench_start(&b);
     for (int k = 0; k < (int)(sizeof rows / sizeof *rows); k++) {
-        struct loops *l = read(
+        struct loops *l = read_body(
             &b, arena_printf(&b.arena,
                              "input a0: %s[9,9]\noutput a1: %s[9,9]\n"
                              "S0[y,x: 9,9]: a1[y,x] = reduce(max, [r,s: 5,5], (a0[y + r - 2,x "

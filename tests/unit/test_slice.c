@@ -1,7 +1,6 @@
 /* The pass slice: which constants are cut (their texts are goldens, golden/loops), and that
  * what is left gives the same bits as before. */
-#include "codegen/codegen.h"
-#include "lang.h"
+#include "loops_pass.h"
 
 /* 64 bytes that differ. */
 #define BYTES                                                                                  \
@@ -62,14 +61,6 @@ static const struct {
      "call topk(a4; a1, a2; 2, 1, 64, 1, 1, 1)\n"},
 };
 
-static struct loops *read(struct bench *b, const char *body) {
-    struct constant_pool pool = {.arena = &b->arena};
-    char *text = arena_printf(&b->arena, "loops \"slice\"\n%s", body);
-    struct loops *l = loops_read("t", text, strlen(text), &b->names, &pool, &b->diag);
-    ck_assert_msg(l && loops_check(l, &b->diag), "%s", str_cstr(&b->messages));
-    return l;
-}
-
 static void slice(struct bench *b, struct loops *l) {
     struct compile c = {
         .diag = &b->diag, .names = &b->names, .opt_level = 2, .target = target_find("scalar")};
@@ -77,32 +68,12 @@ static void slice(struct bench *b, struct loops *l) {
     ck_assert_msg(loops_check(l, &b->diag), "%s", str_cstr(&b->messages));
 }
 
-/* What the program leaves in its outputs, one after the other. */
-static void run(struct bench *b, const struct loops *l, struct str *out) {
-    struct compile c = {.diag = &b->diag, .names = &b->names, .target = target_find("scalar")};
-    struct ast *a = ast_from_loops(&c, l);
-    void **data = arena_array(&b->arena, void *, a->buffers.len);
-    for (int k = 0; k < a->buffers.len; k++) {
-        int64_t bytes = buffer_size(a, k);
-        if (a->buffers.data[k].kind != BUFFER_INPUT && a->buffers.data[k].kind != BUFFER_OUTPUT)
-            continue;
-        data[k] = arena_alloc(&b->arena, (size_t)bytes);
-        for (int64_t i = 0; i < bytes; i++)
-            ((unsigned char *)data[k])[i] = (unsigned char)(i * 37 + 11);
-    }
-    ck_assert_int_eq(interp_run(a, data, NULL), 0);
-    for (int k = 0; k < a->buffers.len; k++)
-        if (a->buffers.data[k].kind == BUFFER_OUTPUT)
-            str_add_len(out, data[k], (size_t)buffer_size(a, k));
-    ast_free(a);
-}
-
 START_TEST(bits_are_kept) {
     struct bench b;
-    struct str want = {0}, got = {0};
     int constants = 0, elements = 0;
     bench_start(&b);
-    struct loops *before = read(&b, cases[_i].text), *after = read(&b, cases[_i].text);
+    struct loops *before = read_body(&b, cases[_i].text),
+                 *after = read_body(&b, cases[_i].text);
     slice(&b, after);
     for (int k = 0; k < after->arrays.len; k++) {
         if (after->arrays.data[k].kind != ARRAY_CONST)
@@ -112,13 +83,7 @@ START_TEST(bits_are_kept) {
     }
     ck_assert_int_eq(constants, cases[_i].constants);
     ck_assert_int_eq(elements, cases[_i].elements);
-    run(&b, before, &want);
-    run(&b, after, &got);
-    ck_assert_uint_gt(want.len, 0);
-    ck_assert_uint_eq(want.len, got.len);
-    ck_assert_mem_eq(want.data, got.data, want.len);
-    str_free(&want);
-    str_free(&got);
+    expect_same_bits(&b, before, after, (struct fill){0, 37});
     loops_free(before);
     loops_free(after);
     bench_end(&b);
@@ -131,7 +96,7 @@ START_TEST(is_done) {
     struct str once = {0}, twice = {0};
     bench_start(&b);
     struct constant_pool pool = {.arena = &b.arena};
-    struct loops *l = read(&b, cases[_i].text);
+    struct loops *l = read_body(&b, cases[_i].text);
     slice(&b, l);
     loops_print(&once, l, &pool);
     struct loops *again = loops_read("t", once.data, once.len, &b.names, &pool, &b.diag);
@@ -151,11 +116,12 @@ END_TEST
 START_TEST(kept_arrays_are_renumbered) {
     struct bench b;
     bench_start(&b);
-    struct loops *l = read(&b, "input a0: u8[4,4]\noutput a1: u8[4]\n"
-                               "const a2: u8[8,8] = " BYTES "\ntemp a3: u8[4]\ntemp a4: u8[4]\n"
-                               "S0[i: 4]: a3[i] = reduce(add, [r: 4], a0[i,r] * a2[i,r + 4])\n"
-                               "S1[i: 4]: a4[i] = reduce(add, [r: 4], a3[r] * a0[i,r])\n"
-                               "S2[i: 4]: a1[i] = reduce(max, [r: 4], a4[r])\n");
+    struct loops *l =
+        read_body(&b, "input a0: u8[4,4]\noutput a1: u8[4]\n"
+                      "const a2: u8[8,8] = " BYTES "\ntemp a3: u8[4]\ntemp a4: u8[4]\n"
+                      "S0[i: 4]: a3[i] = reduce(add, [r: 4], a0[i,r] * a2[i,r + 4])\n"
+                      "S1[i: 4]: a4[i] = reduce(add, [r: 4], a3[r] * a0[i,r])\n"
+                      "S2[i: 4]: a1[i] = reduce(max, [r: 4], a4[r])\n");
     const struct kept_array first = {3, "one", NULL}, second = {4, "two", &first};
     struct compile c = {.diag = &b.diag,
                         .names = &b.names,
