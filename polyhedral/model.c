@@ -530,6 +530,15 @@ static double part_fresh(const struct model *m, const struct operand *o, const s
     return part;
 }
 
+/* Bytes that the tile walks along in one go: with lanes along the reduction it goes through all
+ * rows side by side, even where one begins at another's end. */
+static double run_of(const struct model *m, const struct operand *o, const struct shape *x,
+                     const struct extent *e) {
+    struct shape row = *x;
+    row.rows[0] = row.rows[1] = 1;
+    return x->t->split >= 0 ? extent_in_tile(m, o, &row, 0).run : e->run;
+}
+
 /* Cycles to bring what the next tile has not in common with the one before: the loop over lanes
  * is the outermost, and rows change from tile to tile, or the other way round. What fits the
  * nearest cache twice stays there. Short runs from far away come late: they are not foreseen.
@@ -542,7 +551,7 @@ static double fetch_cycles(const struct model *m, const struct shape *x) {
         const struct operand *o = &m->operands.data[k];
         bool by_row = moves_along(o, t->row[0]) || moves_along(o, t->row[1]);
         bool by_lane = moves_along(o, t->vec) || moves_along(o, t->fold);
-        bool changes = t->vec_outer ? by_row : by_lane;
+        bool changes = t->vec_outer || t->vec < 0 ? by_row : by_lane;
         if ((!by_row && !by_lane) || o->bytes <= half)
             continue;
         struct extent e = extent_in_tile(m, o, x, 0);
@@ -551,8 +560,9 @@ static double fetch_cycles(const struct model *m, const struct shape *x) {
             cycles += bytes_again(m, o, x) / model_source(m->target, bytes);
         if (changes) {
             double fresh = part_fresh(m, o, x, &e);
-            bool far = o->source<bandwidth[0], streams = e.lines * LINE> STREAMS * e.run;
-            double late = far ? 1 + SHORT_RUN / e.run : 1;
+            double run = run_of(m, o, x, &e);
+            bool far = o->source<bandwidth[0], streams = e.lines * LINE> STREAMS * run;
+            double late = far ? 1 + SHORT_RUN / run : 1;
             late *= far && streams ? 1.5 : 1;
             cycles += bytes * (fresh * late / o->source + (1 - fresh) / bandwidth[0]);
         } else if (bytes > half) { // the same as before, but too much to stay near

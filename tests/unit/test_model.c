@@ -362,6 +362,32 @@ START_TEST(constants_share_the_caches) {
 }
 END_TEST
 
+/* The matrix of a matrix-vector product comes from far away: packed, it is one run of memory,
+ * where lanes along the reduction would walk along many rows side by side. */
+START_TEST(far_constants_are_one_run) {
+    enum { ELEMENTS = 64 * 256 };
+    struct target cramped = wide;
+    struct str text = {0};
+    struct fixture f;
+    cramped.cache[0] = cramped.cache[1] = cramped.cache[2] = 8192;
+    cramped.bandwidth[2] = 16;
+    str_addf(&text, "loops \"t\"\ninput a0: f32[256]\nconst a1: f32[64,256] = {0");
+    for (int k = 1; k < ELEMENTS; k++)
+        str_addf(&text, ", %d", k % 10);
+    str_addf(&text, "}\noutput a2: f32[64]\n"
+                    "S0[n: 64]: a2[n] = reduce(add, [k: 256], a0[k] * a1[n,k])\n");
+    start(&f, str_cstr(&text), &cramped);
+    struct poly_stmt *s = f.poly->stmts.data[0];
+    ck_assert(model_tile(f.poly, s, f.taken, -1, 1, true, &s->tiling));
+    ck_assert_msg(same_name(dim_name(s, s->tiling.vec), "n"), "packed: %s",
+                  model_describe(f.poly, s));
+    ck_assert(model_tile(f.poly, s, f.taken, -1, 1, false, &s->tiling));
+    ck_assert_msg(s->tiling.split == 0, "as it is: %s", model_describe(f.poly, s));
+    finish(&f);
+    str_free(&text);
+}
+END_TEST
+
 /* Lanes lie along what a layout says is contiguous. */
 static const struct {
     const char *layout, *vec;
@@ -609,6 +635,7 @@ int main(void) {
     tcase_add_loop_test(t, tiles_are_as_expected, 0, ROWS(choices));
     tcase_add_test(t, describes);
     tcase_add_test(t, constants_share_the_caches);
+    tcase_add_test(t, far_constants_are_one_run);
     tcase_add_loop_test(t, lanes_follow_the_layout, 0, ROWS(walked));
     tcase_add_test(t, cuts_cover);
     tcase_add_loop_test(t, packs_what_it_can, 0, ROWS(packs));
