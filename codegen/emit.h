@@ -118,7 +118,8 @@ struct emit {
     bool vectors;              // the target's vectors are used: its header is needed
     struct math_set calls;     // of functions on vectors
     int64_t zeros[2];          // elements of the arrays of zeros: float, double
-    bool transposes[2];        // functions that transpose a block: of floats, doubles
+    bool transposes[2][2];     // functions that transpose a block: of the target's vectors, of
+                               // half ones; of floats, doubles
     bool lane_numbers[2];      // arrays 0, 1, 2 … are needed: float, double
     struct helper_set helpers;
     vec(const char *) routines; // called, each once

@@ -75,9 +75,10 @@ const char *math_add(struct math_set *set, struct arena *a, const struct target 
     struct str name = {0};
     bool is_new = true;
     for (int k = 0; k < set->uses.len; k++)
-        is_new = is_new && (set->uses.data[k].f != f || set->uses.data[k].dtype != t);
+        is_new = is_new && (set->uses.data[k].target != target || set->uses.data[k].f != f ||
+                            set->uses.data[k].dtype != t);
     if (is_new)
-        vec_push(a, &set->uses, ((struct math_use){f, t}));
+        vec_push(a, &set->uses, ((struct math_use){target, f, t}));
     function_name(&name, target, f, t);
     char *copy = arena_strdup(a, str_cstr(&name));
     str_free(&name);
@@ -141,9 +142,9 @@ static void put_step(struct str *s, const struct target *target, enum dtype t,
     str_add(s, ";\n");
 }
 
-static void put_guard(struct str *s, const struct target *target, const struct math_use *u) {
+static void put_guard(struct str *s, const struct math_use *u) {
     struct str name = {0};
-    function_name(&name, target, u->f, u->dtype);
+    function_name(&name, u->target, u->f, u->dtype);
     for (size_t k = 0; k < name.len; k++)
         if (name.data[k] >= 'a' && name.data[k] <= 'z')
             name.data[k] = (char)(name.data[k] - 'a' + 'A');
@@ -151,10 +152,11 @@ static void put_guard(struct str *s, const struct target *target, const struct m
     str_free(&name);
 }
 
-static void put_function(struct str *s, const struct target *target, const struct math_use *u) {
+static void put_function(struct str *s, const struct math_use *u) {
+    const struct target *target = u->target;
     const struct math_row *r = find_function(target, u->f, u->dtype);
     const char *vector = prim_vector_type(target, u->dtype);
-    put_guard(s, target, u);
+    put_guard(s, u);
     str_addf(s, "/* At most %.1f units in the last place off%s%s. */\n", r->error,
              *r->note ? "; " : "", r->note);
     str_addf(s, "static inline NNCC_TARGET %s ", vector);
@@ -165,7 +167,7 @@ static void put_function(struct str *s, const struct target *target, const struc
     str_add(s, "}\n#endif\n");
 }
 
-void math_print(struct str *s, const struct target *target, const struct math_set *set) {
+void math_print(struct str *s, const struct math_set *set) {
     for (int k = 0; k < set->uses.len; k++)
-        put_function(s, target, &set->uses.data[k]);
+        put_function(s, &set->uses.data[k]);
 }

@@ -389,12 +389,15 @@ static void put_routines(struct emit *em) {
 /* What the target's vectors need and the C calls. */
 static void put_vector_helpers(struct emit *em, const char *run) {
     struct str math = {0}, text = {0};
-    math_print(&math, em->opt->target, &em->calls);
+    const struct target *half = target_half(em->opt->target);
+    math_print(&math, &em->calls);
     vector_print_functions(&math, em);
     str_add(&text, str_cstr(&math));
     str_add(&text, str_cstr(&em->functions));
     str_add(&text, run);
     prim_put_helpers(em->fn.out, em->opt->target, str_cstr(&text));
+    if (half)
+        prim_put_helpers(em->fn.out, half, str_cstr(&text));
     put(em, str_cstr(&math));
     str_free(&math);
     str_free(&text);

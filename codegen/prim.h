@@ -99,6 +99,7 @@ enum prim prim_of_func(enum func f);
  * polynomial by the rows of math.def, in primitives. */
 struct math_set {
     vec(struct math_use {
+        const struct target *target;
         enum func f;
         enum dtype dtype;
     }) uses;
@@ -112,6 +113,6 @@ double math_error(const struct target *target, enum func f, enum dtype t);
 const char *math_add(struct math_set *set, struct arena *a, const struct target *target,
                      enum func f, enum dtype t);
 /* The C of what was noted: static functions with the attribute `NNCC_TARGET`. */
-void math_print(struct str *s, const struct target *target, const struct math_set *set);
+void math_print(struct str *s, const struct math_set *set);
 
 #endif

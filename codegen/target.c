@@ -13,11 +13,11 @@ struct cpu {
 
 static const struct cpu cpus[] = {
 #define TABLE(name)
-#define CPU(cpu, f, l, s, late, c1, c2, c3, b1, b2, b3, g, text)                               \
+#define CPU(cpu, f, l, s, late, c1, c2, c3, b1, b2, b3, g, narrow, text)                       \
     {cpu,                                                                                      \
      text,                                                                                     \
      {FACTS, .fmas = f, .loads = l, .stores = s, .latency = late, .cache = {c1, c2, c3},       \
-      .bandwidth = {b1, b2, b3}, .ghz = g}},
+      .bandwidth = {b1, b2, b3}, .ghz = g, .half = narrow}},
 #define VECTOR(t, vector, mask, s)
 #define PRIM(id, t, text)
 #define HELPER(name, t, text)
@@ -73,4 +73,8 @@ bool target_list(int k, const char **cpu, const char **table, const char **doc) 
     *table = target_find(*cpu)->name;
     *doc = k < NUM_CPUS ? cpus[k].doc : "the processor that nncc runs on";
     return true;
+}
+
+const struct target *target_half(const struct target *target) {
+    return target->half ? target_find(target->half) : NULL;
 }

@@ -12,8 +12,8 @@
  * The register tile of Goto and van de Geijn, "Anatomy of High-Performance Matrix
  * Multiplication" (2008), and of BLIS, with the operands where the tile says they are. What
  * lanes share is splat from a scalar, what rows share is loaded once, the last vector has a
- * mask. Inner loops of a few steps are written out, so that neighbouring steps share loads, as
- * those of a window do.
+ * mask, or is a half one where the target has such and no lane is left over. Inner loops of a
+ * few steps are written out, so that neighbouring steps share loads, as those of a window do.
  *
  * A split reduction has its innermost iterator across the lanes, several accumulators for few
  * rows (an addition waits for the one before it), and adds the lanes up at the end. Without a
@@ -56,7 +56,7 @@ static const struct expr *at_row(struct vector_tile *t, const struct expr *e, in
 }
 
 static int vectors_of(const struct vector_tile *t) {
-    return (int)((t->lane_count + t->width - 1) / t->width);
+    return (int)((t->lane_count + t->lanes - 1) / t->lanes);
 }
 
 /* The lane iterator as emit_range sees it: the one in scope. */
@@ -72,11 +72,22 @@ static void set_lane_range(struct vector_tile *t, int64_t lo, int64_t hi) {
     }
 }
 
+/* The target of vector number `vector` of constant lanes. */
+static const struct target *target_of(const struct vector_tile *t, int vector) {
+    return t->half && vector == vectors_of(t) - 1 ? t->half : t->whole;
+}
+
+static void take_target(struct vector_tile *t, const struct target *target) {
+    t->target = target;
+    t->width = prim_lanes(target, t->dtype);
+}
+
 /* Vector number `vector` of constant lanes is at hand. */
 static void take_vector(struct vector_tile *t, int vector) {
-    int64_t left = t->lane_count - (int64_t)vector * t->width;
+    int64_t left = t->lane_count - (int64_t)vector * t->lanes;
+    take_target(t, target_of(t, vector));
     t->vector = vector;
-    t->lane_from = (int64_t)vector * t->width;
+    t->lane_from = (int64_t)vector * t->lanes;
     t->lane_loop = false;
     t->tail = NULL;
     set_lane_range(t, t->lane_from, t->lane_from + (left < t->width ? left : t->width) - 1);
@@ -86,8 +97,9 @@ static void take_vector(struct vector_tile *t, int vector) {
 
 /* Vector number `vector` of those that a turn of the loop over lanes takes. */
 static void take_vector_of_loop(struct vector_tile *t, int vector) {
+    take_target(t, t->whole);
     t->vector = vector;
-    t->lane_from = (int64_t)vector * t->width;
+    t->lane_from = (int64_t)vector * t->lanes;
     t->lane_loop = true;
     t->tail = NULL;
 }
@@ -96,7 +108,7 @@ static void take_vector_of_loop(struct vector_tile *t, int vector) {
 static void open_lanes(struct vector_tile *t, const struct expr *lo, const struct expr *hi,
                        int vectors) {
     int64_t first, last, none;
-    vector_open(t, t->lane, lo, hi, (int64_t)vectors * t->width);
+    vector_open(t, t->lane, lo, hi, (int64_t)vectors * t->lanes);
     if (emit_range(t->em, lo, &first, &none) && emit_range(t->em, hi, &none, &last))
         set_lane_range(t, first, last - 1);
 }
@@ -115,16 +127,21 @@ static const char **put_accumulators(struct vector_tile *t, int vectors) {
     t->accumulators = t->points * vectors;
     union scalar identity = func_identity(t->reduce->func, t->dtype);
     const struct expr *start = expr_const(&em->arena, t->dtype, identity);
-    const char *value =
-        identity.u == 0
-            ? vector_prim(t, PRIM_ZERO, NULL, NULL, NULL)
-            : vector_prim(t, PRIM_SPLAT, vector_scalar(t, start, C_ANY), NULL, NULL);
+    const char *scalar = identity.u == 0 ? NULL : vector_scalar(t, start, C_ANY);
     for (int row = 0; row < t->points; row++) {
-        put_indent(em);
         for (int v = 0; v < vectors; v++) {
             const char *name = arena_printf(&em->arena, "s%d_%d", row, v);
+            bool begins = v == 0 || target_of(t, v) != t->target; // another type
+            take_target(t, target_of(t, v));
+            const char *value =
+                vector_prim(t, scalar ? PRIM_SPLAT : PRIM_ZERO, scalar, NULL, NULL);
             sums[row * vectors + v] = emit_declare(em, name, t->dtype)->c;
-            putf(em, "%s %s = %s", v ? "," : vector_type(t), sums[row * vectors + v], value);
+            if (begins) {
+                put(em, v == 0 ? "" : ";\n");
+                put_indent(em);
+            }
+            putf(em, "%s %s = %s", begins ? vector_type(t) : ",", sums[row * vectors + v],
+                 value);
         }
         put(em, ";\n");
     }
@@ -285,12 +302,12 @@ static void put_vectors(struct vector_tile *t, const char *const *sums, int vect
 
 /* A tile without a reduction. */
 static void put_plain(struct vector_tile *t) {
-    int vectors = vectors_of(t), whole = (int)(t->lane_count / t->width);
+    int vectors = vectors_of(t), whole = (int)(t->lane_count / t->lanes);
     int each = t->points >= 4 ? 1 : 4 / t->points, first = 0;
     if (!t->straight && t->points * vectors > STRAIGHT && whole / each > 1) {
         first = whole / each * each;
         open_lanes(t, expr_index(&t->em->arena, 0),
-                   expr_index(&t->em->arena, (int64_t)first * t->width), each);
+                   expr_index(&t->em->arena, (int64_t)first * t->lanes), each);
         for (int v = 0; v < each && !t->failed; v++) {
             take_vector_of_loop(t, v);
             put_vector(t, NULL, 0);
@@ -342,11 +359,11 @@ static void put_split_loop(struct vector_tile *t, const char *const *sums, int c
 
 /* The innermost loop, its count a constant: whole turns, then one vector after the other. */
 static void put_split_constant(struct vector_tile *t, const char *const *sums, int chains) {
-    int whole = (int)(t->lane_count / t->width), first = 0;
+    int whole = (int)(t->lane_count / t->lanes), first = 0;
     if (!t->straight && whole * t->points > STRAIGHT && whole / chains > 1) {
         first = whole / chains * chains;
         put_split_loop(t, sums, chains, expr_index(&t->em->arena, 0),
-                       expr_index(&t->em->arena, (int64_t)first * t->width), false);
+                       expr_index(&t->em->arena, (int64_t)first * t->lanes), false);
     }
     for (int v = first; v < vectors_of(t) && !t->failed; v++) {
         take_vector(t, v);
@@ -358,7 +375,7 @@ static void put_split_constant(struct vector_tile *t, const char *const *sums, i
 static void put_split_counted(struct vector_tile *t, const char *const *sums, int chains) {
     struct arena *a = &t->em->arena;
     const struct expr *count = t->reduce->iters[t->reduce->num_iters - 1].extent;
-    const struct expr *turn = expr_index(a, (int64_t)chains * t->width);
+    const struct expr *turn = expr_index(a, (int64_t)chains * t->lanes);
     const struct expr *whole = expr_2(a, FUNC_MUL, expr_2(a, FUNC_DIV, count, turn), turn);
     put_split_loop(t, sums, chains, expr_index(a, 0), whole, false);
     put_split_loop(t, sums, chains, whole, count, true);
@@ -387,7 +404,7 @@ static void put_split_stores(struct vector_tile *t, const char *const *sums, int
 static void put_split(struct vector_tile *t) {
     int chains = 1;
     while (2 * chains * t->points <= CHAINS && chains < 4 &&
-           (t->lane_count == 0 || 2 * chains * t->width <= t->lane_count))
+           (t->lane_count == 0 || 2 * chains * t->lanes <= t->lane_count))
         chains *= 2;
     const char *const *sums = put_accumulators(t, chains);
     struct steps s = read_steps(t, t->points * chains, true);
@@ -457,9 +474,12 @@ static bool read_tile(struct vector_tile *t) {
     if (!read_iterators(t) || expr_has_check(t->node->value) || expr_has_check(t->node->index))
         return false;
     t->dtype = type_of_vectors(t);
-    t->width = prim_lanes(t->target, t->dtype);
-    if (t->width == 0 || (t->split && t->strict))
+    take_target(t, t->whole);
+    t->lanes = t->width;
+    if (t->lanes == 0 || (t->split && t->strict))
         return false;
+    if (t->half && (t->split || t->lane_count % t->lanes != prim_lanes(t->half, t->dtype)))
+        t->half = NULL;
     return !t->reduce ||
            (t->reduce->dtype == t->dtype && prim_of_func(t->reduce->func) != PRIM_COUNT);
 }
@@ -530,14 +550,17 @@ static bool try_tile(struct vector_tile *t, bool alone) {
 
 bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
     bool printed = false;
-    for (int straight = 0; straight < 2 && !printed; straight++) {
-        struct vector_tile t = {.em = em, .node = n, .target = em->opt->target};
+    for (int way = 0; way < 4 && !printed; way++) {
+        struct vector_tile t = {.em = em, .node = n, .whole = em->opt->target};
+        t.half = way < 2 ? target_half(t.whole) : NULL;
         t.strict = em->opt->strict;
-        t.straight = straight;
+        t.straight = way % 2;
         t.guard = (struct vector_guard){true, UINT32_MAX};
-        if (t.target->vector_bytes == 0 || !read_tile(&t) ||
-            (straight && t.points * vectors_of(&t) > MOST_ACCUMULATORS))
+        if (t.whole->vector_bytes == 0 || !read_tile(&t))
             return false;
+        if ((way < 2 && !t.half) ||
+            (t.straight && t.points * vectors_of(&t) > MOST_ACCUMULATORS))
+            continue;
         printed = try_tile(&t, alone);
     }
     return printed;

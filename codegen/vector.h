@@ -57,16 +57,19 @@ struct vector_guard {
 struct vector_tile {
     struct emit *em;
     const struct ast_node *node;
-    const struct target *target;
-    const struct expr *reduce; // NULL: none
-    enum dtype dtype;          // of all vectors
-    int width;                 // lanes of a vector
-    bool straight;             // without loops over lanes
-    bool strict;               // products and sums are rounded apart
-    bool failed;               // something cannot be printed
-    bool called[FUNC_COUNT];   // functions of math.def
-    int loads, most_loads;     // named outside of the tile's loops; in one of their bodies
-    int64_t local_bytes;       // of arrays
+    /* All vectors but a last one of as many lanes as a half vector has, and that one. */
+    const struct target *whole, *half; // NULL: there is none
+    int lanes;                         // of a whole one
+    const struct target *target;       // of the vector at hand …
+    int width;                         // … and its lanes
+    const struct expr *reduce;         // NULL: none
+    enum dtype dtype;                  // of all vectors
+    bool straight;                     // without loops over lanes
+    bool strict;                       // products and sums are rounded apart
+    bool failed;                       // something cannot be printed
+    bool called[FUNC_COUNT];           // functions of math.def
+    int loads, most_loads; // named outside of the tile's loops; in one of their bodies
+    int64_t local_bytes;   // of arrays
     /* The rows; the iterator of the lanes with its count, NULL and 0 when no constant. */
     struct vector_fixed rows[VECTOR_FIXED];
     int num_rows, points; // how many iterators, how many rows in all

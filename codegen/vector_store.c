@@ -49,7 +49,7 @@ static const char *transpose_name(struct arena *a, const struct target *target, 
 static void put_transposed(struct vector_tile *t, const struct vector_place *places, int from,
                            int count, const char *array) {
     struct emit *em = t->em;
-    em->transposes[t->dtype == DTYPE_F64] = true;
+    em->transposes[t->target != em->opt->target][t->dtype == DTYPE_F64] = true;
     put_indent(em);
     putf(em, "%s(%s, %" PRId64 ", %d, %d, ", transpose_name(&em->arena, t->target, t->dtype),
          vector_address(t, &places[from]), places[from].lane_step, lanes_at_hand(t), count);
@@ -248,9 +248,10 @@ static void put_function(const struct block *b, struct arena *a) {
 
 void vector_print_functions(struct str *s, const struct emit *em) {
     struct arena scratch = {0};
-    for (int k = 0; k < 2; k++) {
-        struct block b = {s, em->opt->target, k ? DTYPE_F64 : DTYPE_F32, 0};
-        if (!em->transposes[k])
+    for (int k = 0; k < 4; k++) {
+        const struct target *target = k < 2 ? em->opt->target : target_half(em->opt->target);
+        struct block b = {s, target, k % 2 ? DTYPE_F64 : DTYPE_F32, 0};
+        if (!em->transposes[k / 2][k % 2])
             continue;
         b.width = prim_lanes(b.target, b.dtype);
         put_function(&b, &scratch);

@@ -22,6 +22,8 @@ struct target {
     int64_t cache[3];
     double bandwidth[3];
     double ghz;            // for predictions in milliseconds
+    const char *half;      // CPU whose vectors are half as wide, when this one runs two of them
+                           // in the time of a whole one; NULL: they cost as much
     const char *attribute; // of each function, for __attribute__((target("…"))); NULL: none
     const char *header;    // to be included; NULL: none
 };

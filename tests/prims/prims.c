@@ -312,7 +312,7 @@ static void put_math(struct printer *p, struct str *out) {
         if (math_has(p->target, (enum func)f, p->type))
             put_function(p, (enum func)f,
                          math_add(&set, &arena, p->target, (enum func)f, p->type));
-    math_print(&math, p->target, &set);
+    math_print(&math, &set);
     str_addf(&all, "%s%s", str_cstr(&math), str_cstr(&p->text));
     prim_put_helpers(out, p->target, str_cstr(&all));
     str_add(out, str_cstr(&math));

@@ -28,7 +28,7 @@ TYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "bool": np.uint8
 TARGETS = {
     "generic": ([], r"\bnncc_f(32x4|64x2)\b"),
     "haswell": (["avx2", "fma"], r"\b__m256d?\b"),
-    "x86-64-v4": (["avx512f", "avx512vl", "avx512bw", "avx512dq"], r"\b__m512d?\b"),
+    "znver4": (["avx512f", "avx512vl", "avx512bw", "avx512dq"], r"\b__m(512|256)d?\b"),  # half vectors as well
 }
 
 

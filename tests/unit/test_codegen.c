@@ -718,6 +718,27 @@ START_TEST(repeatable) {
 }
 END_TEST
 
+/* C for a target whose half it takes may use both. */
+START_TEST(half_targets) {
+    const char *cpu, *table, *doc;
+    int halves = 0;
+    for (int k = 0; target_list(k, &cpu, &table, &doc); k++) {
+        const struct target *whole = target_find(cpu), *half = target_half(whole);
+        if (!half)
+            continue;
+        halves++;
+        ck_assert_int_eq(2 * half->vector_bytes, whole->vector_bytes);
+        ck_assert_str_eq(half->header, whole->header);
+        char wanted[64];
+        ck_assert_uint_lt(strlen(half->attribute), sizeof wanted);
+        strcpy(wanted, half->attribute);
+        for (char *word = strtok(wanted, ","); word; word = strtok(NULL, ","))
+            ck_assert_ptr_nonnull(strstr(whole->attribute, word));
+    }
+    ck_assert_int_gt(halves, 0);
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 static Suite *suite(void) {
@@ -730,6 +751,7 @@ static Suite *suite(void) {
     tcase_add_loop_test(text, expression, 0, COUNT(expressions));
     tcase_add_test(text, header);
     tcase_add_test(text, repeatable);
+    tcase_add_test(text, half_targets);
     tcase_set_timeout(run, 60);
     tcase_add_loop_test(run, functions, DTYPE_F32, DTYPE_INDEX);
     tcase_add_loop_test(run, conversions, DTYPE_F32, DTYPE_INDEX);
