@@ -26,6 +26,8 @@ enum {
 };
 static const double CHOICE_CYCLES = 1.5; // of reads that may be outside, for a step
 static const double KEPT = 0.8;          // what is read again comes faster than what is new
+/* Loads of a scalar for vectors of both sizes: two, or one and a move, as compilers have it. */
+static const double AGAIN = 1.5, AGAIN_MOST_TWO = 1.2;
 static const double SPILLED = 1.3; // steps whose scalars do not fit the registers take longer
 static const double SPILL_CYCLES = 0.8; // of a vector in a step that does not
 
@@ -97,6 +99,7 @@ static int cut_dimension(const struct model *m, int d, int64_t block, int64_t un
 struct shape {
     const struct poly_tiling *t;
     int64_t rows[2], vectors; // rows along each dimension; vectors of a row
+    double whole;             // whole vectors that take as long as those of a row
     double count;             // tiles of this shape
     bool masked;              // lanes are guarded, or not all of a vector
     int loops;                // of the reduce, the outer ones; those inside are written out
@@ -318,6 +321,12 @@ static double spread_loads(const struct model *m, const struct operand *o,
     return (double)(windows + (windows > 1 ? windows - 1 : 1));
 }
 
+/* Loads of a scalar that all vectors of a row share. */
+static double scalars_again(const struct shape *x) {
+    bool both = x->vectors > 1 && x->whole < (double)x->vectors;
+    return !both ? 1 : x->vectors > 2 ? AGAIN : AGAIN_MOST_TWO;
+}
+
 /* Loads that an operand takes for one step of all rows, in units of a vector load. */
 static double loads_of(const struct model *m, const struct operand *o, const struct shape *x) {
     int lane = lane_of(m, x->t);
@@ -327,12 +336,12 @@ static double loads_of(const struct model *m, const struct operand *o, const str
         step = 1;
     double part = part_different(m, o, x);
     if (step == 0)
-        return part * rows_of(o, x) * (is_aliased(m, o, x) ? ALIASED : 1);
+        return part * rows_of(o, x) * (is_aliased(m, o, x) ? ALIASED : 1) * scalars_again(x);
     if (step == 1)
-        return part * rows_of(o, x) * (double)x->vectors *
+        return part * rows_of(o, x) * x->whole *
                ((split || is_window(m, o)) && is_aliased(m, o, x) ? ALIASED : 1) *
                (x->masked ? MASKED : 1);
-    return part * rows_of(o, x) * (double)x->vectors * spread_loads(m, o, x, lane);
+    return part * rows_of(o, x) * x->whole * spread_loads(m, o, x, lane);
 }
 
 /* Does what the operand reads depend on the steps that are written out? */
@@ -396,7 +405,7 @@ static bool has_choices(const struct model *m, const struct shape *x) {
 /* Cycles of one step of the reduction. */
 static double step_cycles(const struct model *m, const struct shape *x) {
     const struct target *t = m->target;
-    double sums = (double)(x->rows[0] * x->rows[1] * x->vectors), loads = 0;
+    double sums = (double)(x->rows[0] * x->rows[1]) * x->whole, loads = 0;
     for (int k = 0; k < m->operands.len; k++)
         if (m->operands.data[k].inside)
             loads +=
@@ -411,7 +420,7 @@ static double step_cycles(const struct model *m, const struct shape *x) {
 /* Cycles of what is around the reduction. */
 static double around_cycles(const struct model *m, const struct shape *x) {
     const struct target *t = m->target;
-    double rows = (double)(x->rows[0] * x->rows[1]), sums = rows * (double)x->vectors;
+    double rows = (double)(x->rows[0] * x->rows[1]), sums = rows * x->whole;
     const struct operand *store = &m->operands.data[m->operands.len - 1];
     double loads = 0;
     for (int k = 0; k + 1 < m->operands.len; k++)
@@ -596,6 +605,15 @@ double model_traffic(const struct model *m) {
     return cycles;
 }
 
+/* So many lanes in a row: codegen (vector.c) takes a half vector for the last ones where they
+ * are as many as it has. */
+static void fill_lanes(const struct model *m, struct shape *x, int64_t lanes) {
+    bool half = m->target->half && x->t->vec >= 0 && 2 * (lanes % m->lanes) == m->lanes;
+    x->vectors = (lanes + m->lanes - 1) / m->lanes;
+    x->whole = (double)x->vectors - (half ? 0.5 : 0);
+    x->masked = (x->t->vec >= 0 && m->guarded[x->t->vec]) || (lanes < m->lanes && !half);
+}
+
 /* Cycles of the tiles of all parts of rows and lanes; lanes run through `folds` times as many.
  */
 static double parts_cycles(const struct model *m, const struct poly_tiling *t,
@@ -605,9 +623,7 @@ static double parts_cycles(const struct model *m, const struct poly_tiling *t,
         for (int b = 0; b < num[1]; b++)
             for (int c = 0; c < num[2]; c++) {
                 struct shape x = {.t = t, .rows = {parts[0][a].size, parts[1][b].size}};
-                x.vectors = (parts[2][c].size * folds + m->lanes - 1) / m->lanes;
-                x.masked =
-                    (t->vec >= 0 && m->guarded[t->vec]) || parts[2][c].size * folds < m->lanes;
+                fill_lanes(m, &x, parts[2][c].size * folds);
                 x.count = parts[0][a].count * parts[1][b].count * parts[2][c].count;
                 x.loops = loops_of(m, &x);
                 cycles += shape_cycles(m, &x);
