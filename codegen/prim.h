@@ -33,6 +33,7 @@ enum prim {
     PRIM_PERMUTE2,        // (v, w, n): n[i] < lanes ? v[n[i]] : w[n[i] - lanes]
     PRIM_SPLAT,           // (s) -> v: all lanes
     PRIM_ZERO,            // () -> v
+    PRIM_KEEP,            // (v) -> v, which compilers then keep in a register
     PRIM_FIRST,           // (k) -> m: the first k lanes, 0 < k < lanes
     PRIM_ADD,
     PRIM_SUB,

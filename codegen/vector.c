@@ -216,8 +216,8 @@ static int compare_turns(const void *x, const void *y) {
 }
 
 /* Sorts the turns by what they read, so that turns that read the same follow each other; each
- * row's steps must stay in their order. */
-static void sort_turns(struct vector_tile *t, const struct steps *s, struct turn *turns) {
+ * row's steps must stay in their order. Returns whether there are such turns. */
+static bool sort_turns(struct vector_tile *t, const struct steps *s, struct turn *turns) {
     struct moving_load m = {t, s, NULL};
     const struct expr *base = NULL, *rest;
     int count = s->count * t->points;
@@ -233,15 +233,16 @@ static void sort_turns(struct vector_tile *t, const struct steps *s, struct turn
     }
     if (m.found)
         qsort(turns, (size_t)count, sizeof *turns, compare_turns);
+    return m.found;
 }
 
-/* All steps of all rows, step by step. */
+/* All steps of all rows, step by step, or as rows share what steps read. */
 static struct turn *make_turns(struct vector_tile *t, const struct steps *s) {
     struct turn *turns = arena_array(&t->em->arena, struct turn, s->count * t->points);
     for (int k = 0; k < s->count * t->points; k++)
         turns[k] = (struct turn){k / t->points, k % t->points, 0};
-    if (s->count > 1)
-        sort_turns(t, s, turns);
+    t->keeps =
+        s->count > 1 && sort_turns(t, s, turns) && prim_has(t->target, PRIM_KEEP, t->dtype);
     return turns;
 }
 
@@ -261,6 +262,7 @@ static void put_reduction(struct vector_tile *t, const char *const *sums, int ve
         if (s.count > 1)
             vector_forget(t, spare > vectors + 2 ? spare : vectors + 2);
     }
+    t->keeps = false;
     close_steps(t, &s);
 }
 

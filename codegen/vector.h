@@ -15,6 +15,7 @@ enum { VECTOR_LEVELS = 16, VECTOR_FIXED = 16, VECTOR_MOST_LANES = 16 };
 /* A name that stands for a C expression, so that what is computed twice is computed once. */
 struct vector_let {
     const char *value, *name;
+    size_t at, len; // where the body declares a load that is used once yet; else len is 0
 };
 
 /* A pointer to an element of a buffer, or, where a condition does not hold, to zeros. */
@@ -67,6 +68,7 @@ struct vector_tile {
     bool straight;                     // without loops over lanes
     bool strict;                       // products and sums are rounded apart
     bool failed;                       // something cannot be printed
+    bool keeps;                        // loads that are used again stay in registers
     bool called[FUNC_COUNT];           // functions of math.def
     int loads, most_loads; // named outside of the tile's loops; in one of their bodies
     int64_t local_bytes;   // of arrays

@@ -116,12 +116,47 @@ static const char *find_let(const struct vector_tile *t, int level, const char *
     return NULL;
 }
 
+/* A declaration at the end of `to`. */
+static void declare(struct emit *em, struct str *to, int depth, const char *type,
+                    struct vector_let let) {
+    struct str *out = em->fn.out;
+    int inner = em->fn.depth;
+    em->fn.out = to;
+    em->fn.depth = depth;
+    put_indent(em);
+    putf(em, "const %s %s = ", type, let.name);
+    put(em, let.value);
+    put(em, ";\n");
+    em->fn.out = out;
+    em->fn.depth = inner;
+}
+
+/* Declares the load anew, for good: in a register. */
+static void keep(struct vector_tile *t, struct vector_level *l, struct vector_let *let) {
+    struct vector_let kept = {.name = let->name};
+    kept.value = vector_prim(t, PRIM_KEEP, let->value, NULL, NULL);
+    struct str text = {0};
+    size_t end = let->at + let->len;
+    str_add_len(&text, str_cstr(&l->body), let->at);
+    declare(t->em, &text, l->depth, vector_type(t), kept);
+    size_t more = text.len - end;
+    str_add(&text, str_cstr(&l->body) + end);
+    str_free(&l->body);
+    l->body = text;
+    for (int i = 0; i < l->lets.len; i++)
+        l->lets.data[i].at += l->lets.data[i].at >= end ? more : 0;
+    let->len = 0;
+}
+
 /* The name of an equal value in the innermost body, which is the last one used then. */
-static const char *find_recent(struct vector_level *l, const char *value) {
+static const char *find_recent(struct vector_tile *t, const char *value) {
+    struct vector_level *l = innermost(t);
     for (int i = l->lets.len - 1; i >= 0; i--) {
         struct vector_let let = l->lets.data[i];
         if (strcmp(let.value, value) != 0)
             continue;
+        if (let.len > 0)
+            keep(t, l, &let);
         memmove(l->lets.data + i, l->lets.data + i + 1,
                 (size_t)(l->lets.len - 1 - i) * sizeof let);
         l->lets.data[l->lets.len - 1] = let;
@@ -139,21 +174,6 @@ void vector_forget(struct vector_tile *t, int most) {
     l->lets.len = most;
 }
 
-/* A declaration at the end of `to`. */
-static void declare(struct emit *em, struct str *to, int depth, const char *type,
-                    struct vector_let let) {
-    struct str *out = em->fn.out;
-    int inner = em->fn.depth;
-    em->fn.out = to;
-    em->fn.depth = depth;
-    put_indent(em);
-    putf(em, "const %s %s = ", type, let.name);
-    put(em, let.value);
-    put(em, ";\n");
-    em->fn.out = out;
-    em->fn.depth = inner;
-}
-
 /* Counts what may be kept for long: what is loaded outside of the tile's loops a compiler may
  * even load before the loops around it. */
 static void count_load(struct vector_tile *t) {
@@ -168,11 +188,13 @@ const char *vector_let(struct vector_tile *t, const char *type, char letter,
                        const char *value) {
     const char *old = find_let(t, t->num_levels - 1, value);
     struct vector_level *l = innermost(t);
-    old = old ? old : find_recent(l, value);
+    old = old ? old : find_recent(t, value);
     if (old || t->failed)
         return old ? old : "";
-    struct vector_let let = {value, vector_name(t, letter)};
+    struct vector_let let = {value, vector_name(t, letter), l->body.len, 0};
     declare(t->em, &l->body, t->em->fn.depth, type, let);
+    if (t->keeps && letter == 'x')
+        let.len = l->body.len - let.at;
     vec_push(&t->em->arena, &l->lets, let);
     if (letter == 'x' || letter == 'w')
         count_load(t);
@@ -186,7 +208,7 @@ static const char *hoist(struct vector_tile *t, int level, struct str *to, const
     const char *old = find_let(t, level, value);
     if (old || t->failed)
         return old ? old : "";
-    struct vector_let let = {value, vector_name(t, letter)};
+    struct vector_let let = {value, vector_name(t, letter), 0, 0};
     struct vector_level *l = &t->levels[level];
     declare(t->em, to, l->depth, type, let);
     vec_push(&t->em->arena, &l->decls, let);

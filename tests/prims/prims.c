@@ -47,6 +47,7 @@ static const struct signature signatures[] = {
     SIGNATURE(PERMUTE2,   'v', "wwD", "BITS")
     SIGNATURE(SPLAT,      'v', "s",   "BITS")
     SIGNATURE(ZERO,       'v', "",    "BITS")
+    SIGNATURE(KEEP,       'v', "v",   "BITS")
     SIGNATURE(FIRST,      'm', "k",   "BITS")
     SIGNATURE(ADD,        'v', "vv",  "BITS")
     SIGNATURE(SUB,        'v', "vv",  "BITS")
