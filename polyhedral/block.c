@@ -7,8 +7,8 @@
  * at the border: the dimension is cut into pieces, and only what is between the borders is in
  * blocks.
  *
- * A reduction of few steps needs no blocks: where its range is whole, a C compiler unrolls it
- * and makes vectors of the loop around.
+ * A reduction of very few steps needs no blocks: where its range is whole, a C compiler unrolls
+ * it and makes vectors of the loop around.
  *
  * A guard that holds throughout a piece is not tested there. */
 #include "polyhedral/poly.h"
@@ -19,8 +19,7 @@ enum {
     MAX_ONLY_BLOCK = 64, // without rows
     ROW_BLOCK = 4,       // along `row`, beside long blocks along vec
     SHORT_ROW_BLOCK = 8, // beside short ones, or none
-    SHORT_LOOP = 8,      // iterations of a loop, and
-    SHORT_REDUCE = 32,   // steps that a C compiler unrolls by itself
+    SHORT_REDUCE = 8,    // steps that a C compiler unrolls by itself
     MAX_PARTS = 8,       // convex parts of a set that is worth telling apart
 };
 
@@ -54,6 +53,8 @@ static void look_at_access(const struct chooser *c, const struct poly_access *a,
         return;
     step = step < 0 ? -step : step;
     dim->unknown |= !known;
+    if (c->reduce && !expr_loads(c->reduce->arg[0], a->array)) // around it: once as well
+        return;
     dim->far |= step > LARGEST_STEP;
     dim->close += known && step > 0 && step <= LARGEST_STEP;
     dim->same += known && step == 0 && !a->write;
@@ -93,8 +94,9 @@ static int worth_vec(const struct dimension *d) {
     return d->far || d->extent < ROW_BLOCK ? 0 : d->close;
 }
 
+/* Loads that rows share; of as many, rather in whole blocks. */
 static int worth_row(const struct dimension *d) {
-    return d->guarded ? 0 : d->same;
+    return d->guarded ? 0 : 2 * d->same - (d->extent < ROW_BLOCK);
 }
 
 /* Independent chains of additions are better than one, whatever they read. */
@@ -141,11 +143,11 @@ static void add_piece(struct poly_blocking *b, int64_t lo, int64_t hi, int64_t s
         b->vecs[b->num_vecs++] = (struct poly_piece){lo, hi, size};
 }
 
-/* Is the reduce no more than SHORT_REDUCE steps, in loops of no more than SHORT_LOOP? */
+/* Is the reduce no more than SHORT_REDUCE steps? */
 static bool is_short(const struct expr *reduce) {
     int64_t steps = 1, extent;
     for (int k = 0; k < reduce->num_iters && steps <= SHORT_REDUCE; k++)
-        steps = expr_as_int(reduce->iters[k].extent, &extent) && extent <= SHORT_LOOP
+        steps = expr_as_int(reduce->iters[k].extent, &extent) && extent <= SHORT_REDUCE
                     ? steps * extent
                     : SHORT_REDUCE + 1;
     return steps <= SHORT_REDUCE;
