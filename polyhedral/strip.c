@@ -91,6 +91,7 @@ struct chain {
     struct poly_strip at[MAX_CHAIN]; // of each
     int axis[MAX_CHAIN];             // dimension of its array that its rows are
     int64_t least[MAX_CHAIN];        // its consumers read no row before rows * T + least
+    double cycles, alone;            // in strips; one nest after the other
 };
 
 static const struct poly_access *result_of(const struct poly_stmt *s) {
@@ -318,7 +319,8 @@ static bool try_chain(struct chain *c, int dim, double alone, struct best *best)
         reset_rings(c, before);
         if (cycles >= worth || cycles >= least * GAIN)
             continue;
-        least = cycles;
+        least = c->cycles = cycles;
+        c->alone = alone;
         if (best[c->from].cycles + cycles < best[to].cycles)
             best[to] = (struct best){best[c->from].cycles + cycles, *c};
     }
@@ -340,6 +342,20 @@ static void try_chains(const struct search *x, int to, struct best *best) {
     }
 }
 
+/* Says that the chain is one nest, and what that buys. */
+static void tell(const struct chain *c, const char *names, int64_t kept) {
+    struct poly *p = c->search->poly;
+    double ms = 1e-6 / p->target->ghz;
+    struct loc loc = poly_loc(stmt_of(c->search, c->from));
+    int64_t rows = c->at[c->num - 1].rows;
+    diag_remark(p->diag, REMARK_PASSED, loc, "%s run in strips of %" PRId64 " row%s", names,
+                rows, rows == 1 ? "" : "s");
+    diag_remark(p->diag, REMARK_ANALYSIS, loc,
+                "the strips of %s: %.4f ms predicted, %.4f ms one after the other; %" PRId64
+                " bytes between them",
+                names, c->cycles * ms, c->alone * ms, kept);
+}
+
 /* One nest of the chain's statements. */
 static struct poly_nest nest_of(const struct chain *c) {
     struct poly *p = c->search->poly;
@@ -356,9 +372,7 @@ static struct poly_nest nest_of(const struct chain *c) {
     nest.strips = arena_copy(&p->arena, c->at, (size_t)c->num * sizeof *c->at);
     set_rings(c, p->loops->arena, before);
     nest.kept = kept_bytes(c, &constants);
-    diag_remark(p->diag, REMARK_PASSED, poly_loc(p->stmts.data[stmts[0]]),
-                "%s run in strips of %" PRId64 " row%s", str_cstr(&names),
-                c->at[c->num - 1].rows, c->at[c->num - 1].rows == 1 ? "" : "s");
+    tell(c, str_cstr(&names), nest.kept);
     str_free(&names);
     return nest;
 }

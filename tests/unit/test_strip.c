@@ -15,7 +15,7 @@ struct fixture {
 static void start(struct fixture *f, const char *text, const struct target *target) {
     memset(f, 0, sizeof *f);
     bench_start(&f->b);
-    f->b.diag.remarks = REMARK_PASSED;
+    f->b.diag.remarks = REMARK_PASSED | REMARK_ANALYSIS;
     f->loops = bench_loops(&f->b, text);
     f->naive = ast_from_loops(&f->b.compile, f->loops);
     f->poly = poly_import(f->loops, &f->b.diag);
@@ -54,6 +54,18 @@ static int rows_of(struct fixture *f, const char *stmts) {
     const char *at = said ? strstr(said, words) : NULL;
     bool same_line = at && !memchr(said, '\n', (size_t)(at - said));
     return same_line ? (int)strtol(at + strlen(words), NULL, 10) : 0;
+}
+
+/* Strips are taken when they are faster than one nest after the other, or nearly as fast. */
+static void check_bought(struct fixture *f, const char *stmts, const char *name) {
+    const char *said = arena_printf(&f->b.arena, "the strips of %s: ", stmts);
+    const char *at = strstr(str_cstr(&f->b.messages), said);
+    double strips, alone;
+    ck_assert_msg(at &&
+                      sscanf(at + strlen(said), "%lf ms predicted, %lf ms one after the other",
+                             &strips, &alone) == 2,
+                  "%s: %s", name, str_cstr(&f->b.messages));
+    ck_assert_msg(strips > 0 && strips <= alone, "%s: %f > %f", name, strips, alone);
 }
 
 /* How many indices of dimension d the array has room for; 0: all. */
@@ -244,6 +256,7 @@ START_TEST(chains_have_rings) {
         poly_schedule(f.poly, strict, true);
         int rows = rows_of(&f, chains[_i].stmts);
         ck_assert_msg(rows > 0, "%s: no strips; %s", name, str_cstr(&f.b.messages));
+        check_bought(&f, chains[_i].stmts, name);
         for (int k = 0; k < 2 && chains[_i].rings[k].array; k++)
             check_ring(&f, chains[_i].rings[k].array,
                        chains[_i].rings[k].times * rows + chains[_i].rings[k].plus, name);
