@@ -114,7 +114,7 @@ void arena_plan(struct ast *a) {
     a->arena_align = ARENA_ALIGN;
     a->arena_bytes = arena_place(p.items, p.n, a->arena_align);
     for (int i = 0; i < p.n; i++)
-        a->buffers.data[p.buffer_of[i]].offset = p.items[i].offset;
+        a->buffers.data[p.buffer_of[i]].offset = p.items[i].first < 0 ? -1 : p.items[i].offset;
     arena_free(&scratch);
 }
 

@@ -34,7 +34,7 @@ bool arena_may_overlay(const struct ast *a, const struct ast_node *const nests[2
                        int operand);
 
 /* Live intervals of the temporaries (step = position in the body; a nest counts whole, first to
- * last mention), in-place pairs, offsets. */
+ * last mention), in-place pairs, offsets; -1 for what nothing mentions. */
 void arena_plan(struct ast *a);
 /* The checker: recomputes the intervals and proves that no two live buffers overlap except as
  * in-place pairs, each proven anew. */

@@ -56,6 +56,8 @@ bool pass_separate(struct compile *c, struct loops *l);
 bool pass_collapse(struct compile *c, struct loops *l);
 /* loops -> ast in source order: the oracle. */
 struct ast *ast_from_loops(struct compile *c, const struct loops *l);
+/* Temporaries of one iteration lie where the output is that they become. */
+bool pass_inplace(struct compile *c, struct ast *a);
 bool pass_arena(struct compile *c, struct ast *a); // arena_plan and its checker
 
 /* Remarks on the final ast: how many nests touch memory and how many of them only copy

@@ -116,6 +116,10 @@ static bool run_naive(struct state *s) {
     return s->ast != NULL;
 }
 
+static bool run_inplace(struct state *s) {
+    return pass_inplace(s->compile, s->ast);
+}
+
 bool pass_arena(struct compile *c, struct ast *a) {
     arena_plan(a);
     return arena_check(a, c->diag);
