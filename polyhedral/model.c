@@ -297,8 +297,7 @@ static double part_new(const struct model *m, const struct operand *o, int d, in
     return fmin((double)llabs(along / step) / (double)m->extent[r], 1);
 }
 
-/* Do steps of the reduction come back to what other instances read? */
-static bool is_window(const struct model *m, const struct operand *o) {
+bool model_is_window(const struct model *m, const struct operand *o) {
     bool found = false;
     for (int d = m->s->num_repeats; d < m->dims; d++)
         for (int r = m->dims; r < m->dims + m->iters; r++)
@@ -339,7 +338,7 @@ static double loads_of(const struct model *m, const struct operand *o, const str
         return part * rows_of(o, x) * (is_aliased(m, o, x) ? ALIASED : 1) * scalars_again(x);
     if (step == 1)
         return part * rows_of(o, x) * x->whole *
-               ((split || is_window(m, o)) && is_aliased(m, o, x) ? ALIASED : 1) *
+               ((split || model_is_window(m, o)) && is_aliased(m, o, x) ? ALIASED : 1) *
                (x->masked ? MASKED : 1);
     return part * rows_of(o, x) * x->whole * spread_loads(m, o, x, lane);
 }

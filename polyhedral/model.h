@@ -71,6 +71,8 @@ void model_read_spreads(struct model *m);
 
 /* Cycles of the statement in tiles of that shape. */
 double model_cycles(const struct model *m, const struct poly_tiling *t);
+/* Do steps of the reduction come back to what other instances read? */
+bool model_is_window(const struct model *m, const struct operand *o);
 /* Cycles to bring each operand once, from where it lies. */
 double model_traffic(const struct model *m);
 /* Cycles of the arithmetic when all lanes are used and padding costs nothing. */

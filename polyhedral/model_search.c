@@ -8,7 +8,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { MAX_VECTORS = 8 }; // of a row
+enum {
+    MAX_VECTORS = 8, // of a row
+    MAX_SIZES = 6,   // of rows along a dimension
+};
 
 /* The order of the reduce's loops: `inner` innermost, `next` around it, the others around those
  * as the text has them. */
@@ -74,20 +77,18 @@ static int64_t panel_of(const struct model *m, int d) {
     return panel;
 }
 
-/* Sizes worth trying for rows along d, at most `most`: that, the least that needs no more
- * tiles, and the largest that divides the extent; returns how many. */
-static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes) {
-    int64_t extent = m->extent[d], size = extent < most ? extent : most;
-    int64_t panel = panel_of(m, d);
-    int n = 0;
-    while (panel > 0 && size > 1 && panel % size)
-        size--; // a tile is in one panel
-    if (size < 2)
-        return 0;
-    if (panel > 0) {
-        sizes[n++] = size;
-        return n;
-    }
+/* Does some operand have windows? */
+static bool has_windows(const struct model *m) {
+    bool found = false;
+    for (int k = 0; k < m->operands.len && !found; k++)
+        found = m->operands.data[k].inside && model_is_window(m, &m->operands.data[k]);
+    return found;
+}
+
+/* Adds sizes for rows along d, at most `most`: that, the least that needs no more tiles, and
+ * the largest that divides the extent; returns how many there are then. */
+static int add_sizes(int64_t extent, int64_t most, int64_t *sizes, int n) {
+    int64_t size = extent < most ? extent : most;
     int64_t even = (extent + (extent + size - 1) / size - 1) / ((extent + size - 1) / size);
     sizes[n++] = size;
     if (even < size)
@@ -99,9 +100,25 @@ static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes)
     return n;
 }
 
+/* Sizes worth trying for rows along d, at most `most`, and at most half of that, which leaves
+ * registers for what steps share; returns how many. */
+static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes) {
+    int64_t extent = m->extent[d], size = extent < most ? extent : most;
+    int64_t panel = panel_of(m, d);
+    while (panel > 0 && size > 1 && panel % size)
+        size--; // a tile is in one panel
+    if (size < 2)
+        return 0;
+    sizes[0] = size;
+    if (panel > 0)
+        return 1;
+    int n = add_sizes(extent, most, sizes, 0);
+    return has_windows(m) && most >= 4 ? add_sizes(extent, most / 2, sizes, n) : n;
+}
+
 static void try_second_row(const struct model *m, const bool *taken, struct poly_tiling *t,
                            int64_t most, struct poly_tiling *best) {
-    int64_t sizes[3];
+    int64_t sizes[MAX_SIZES];
     for (int d = m->s->num_repeats; d < m->dims; d++) {
         if (taken[d] || d == t->vec || d == t->fold || d == t->row[0])
             continue;
@@ -120,7 +137,7 @@ static void try_second_row(const struct model *m, const bool *taken, struct poly
 static void try_rows(const struct model *m, const bool *taken, struct poly_tiling *t,
                      struct poly_tiling *best) {
     int64_t vectors = (t->block * t->folds + m->lanes - 1) / m->lanes, most = TILE_MOST_ROWS,
-            sizes[3];
+            sizes[MAX_SIZES];
     if (t->fixed_row >= 0) { // the nest's
         t->row[0] = t->fixed_row;
         if (fits_registers(m, t->rows[0], vectors))

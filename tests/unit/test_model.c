@@ -309,6 +309,25 @@ START_TEST(tiles_are_as_expected) {
 }
 END_TEST
 
+/* Rows that share what a window's steps read leave registers for that. */
+START_TEST(windows_leave_registers) {
+    struct fixture f;
+    start(&f,
+          "loops \"window\"\ninput a0: f32[116,114,32]\ninput a1: f32[3,3,32]\n"
+          "output a2: f32[112,112,32]\nS0[y,x,c: 112,112,32]: a2[y,x,c] = reduce(add, "
+          "[r,s: 3,3], a0[y + r,x + s,c] * a1[r,s,c])\n",
+          &wide);
+    struct poly_stmt *s = f.poly->stmts.data[0];
+    ck_assert(model_tile(f.poly, s, f.taken, -1, 1, false, &s->tiling));
+    const struct poly_tiling *t = &s->tiling;
+    const char *text = model_describe(f.poly, s);
+    ck_assert_msg(same_name(dim_name(s, t->vec), "c"), "%s", text);
+    int64_t sums = t->rows[0] * t->rows[1] * (t->block / lanes_of(f.poly, s));
+    ck_assert_msg(t->rows[0] * t->rows[1] > 2 && 2 * sums <= wide.registers, "%s", text);
+    finish(&f);
+}
+END_TEST
+
 START_TEST(describes) {
     struct fixture f;
     start(&f, GEMM("64", "64", "64"), &wide);
@@ -633,6 +652,7 @@ int main(void) {
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, tiles_fit, 0, NUM_SHAPES);
     tcase_add_loop_test(t, tiles_are_as_expected, 0, ROWS(choices));
+    tcase_add_test(t, windows_leave_registers);
     tcase_add_test(t, describes);
     tcase_add_test(t, constants_share_the_caches);
     tcase_add_test(t, far_constants_are_one_run);
