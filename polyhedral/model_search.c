@@ -77,11 +77,12 @@ static int64_t panel_of(const struct model *m, int d) {
     return panel;
 }
 
-/* Does some operand have windows? */
-static bool has_windows(const struct model *m) {
+/* Does some operand with lanes along d have windows? */
+static bool has_windows(const struct model *m, int d) {
     bool found = false;
     for (int k = 0; k < m->operands.len && !found; k++)
-        found = m->operands.data[k].inside && model_is_window(m, &m->operands.data[k]);
+        found = d >= 0 && m->operands.data[k].inside && m->operands.data[k].step[d] != 0 &&
+                model_is_window(m, &m->operands.data[k]);
     return found;
 }
 
@@ -102,7 +103,8 @@ static int add_sizes(int64_t extent, int64_t most, int64_t *sizes, int n) {
 
 /* Sizes worth trying for rows along d, at most `most`, and at most half of that, which leaves
  * registers for what steps share; returns how many. */
-static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes) {
+static int row_sizes(const struct model *m, const struct poly_tiling *t, int d, int64_t most,
+                     int64_t *sizes) {
     int64_t extent = m->extent[d], size = extent < most ? extent : most;
     int64_t panel = panel_of(m, d);
     while (panel > 0 && size > 1 && panel % size)
@@ -113,7 +115,7 @@ static int row_sizes(const struct model *m, int d, int64_t most, int64_t *sizes)
     if (panel > 0)
         return 1;
     int n = add_sizes(extent, most, sizes, 0);
-    return has_windows(m) && most >= 4 ? add_sizes(extent, most / 2, sizes, n) : n;
+    return has_windows(m, t->vec) && most >= 4 ? add_sizes(extent, most / 2, sizes, n) : n;
 }
 
 static void try_second_row(const struct model *m, const bool *taken, struct poly_tiling *t,
@@ -122,7 +124,7 @@ static void try_second_row(const struct model *m, const bool *taken, struct poly
     for (int d = m->s->num_repeats; d < m->dims; d++) {
         if (taken[d] || d == t->vec || d == t->fold || d == t->row[0])
             continue;
-        int n = row_sizes(m, d, most / t->rows[0], sizes);
+        int n = row_sizes(m, t, d, most / t->rows[0], sizes);
         for (int k = 0; k < n; k++) {
             t->row[1] = d;
             t->rows[1] = sizes[k];
@@ -150,7 +152,7 @@ static void try_rows(const struct model *m, const bool *taken, struct poly_tilin
     for (int d = m->s->num_repeats; d < m->dims; d++) {
         if (taken[d] || d == t->vec || d == t->fold)
             continue;
-        int n = row_sizes(m, d, most, sizes);
+        int n = row_sizes(m, t, d, most, sizes);
         for (int k = 0; k < n; k++) {
             t->row[0] = d;
             t->rows[0] = sizes[k];
