@@ -85,12 +85,11 @@ static bool can_transpose(const struct vector_tile *t) {
 /* What the array has of all rows, to where it belongs. */
 static void put_rows(struct vector_tile *t, const struct vector_place *places,
                      const char *array) {
-    enum { FEW = 4 }; // rows of which each is stored alone
-    int apart = 0;    // rows before this one that are not stored yet
+    int apart = 0; // rows before this one that are not stored yet
     bool zips = can_transpose(t);
     for (int row = 0, count; row < t->points; row += count) {
         count = neighbours(t, places, row);
-        if (!zips || count < FEW) {
+        if (!zips || count < TILE_TURNED_ROWS) {
             apart += count;
             continue;
         }

@@ -68,8 +68,9 @@ bool tile_role_reduces(enum tile_role role);
  * they set no more accumulators in all. */
 enum { TILE_MOST_ROWS = 32, TILE_WRITTEN_STEPS = 9, TILE_WRITTEN_SUMS = 288 };
 /* Elements that reads outside of an array find as zeros, beyond which each is a choice; vectors
- * that are permuted into one, beyond which lanes are gathered. */
-enum { TILE_MOST_ZEROS = 4096, TILE_MOST_WINDOWS = 4 };
+ * that are permuted into one, beyond which lanes are gathered; rows that are neighbours in
+ * memory, from which on they are stored as blocks that are transposed. */
+enum { TILE_MOST_ZEROS = 4096, TILE_MOST_WINDOWS = 4, TILE_TURNED_ROWS = 4 };
 
 struct tile_iter {
     const char *name;

@@ -20,6 +20,8 @@ enum {
     FOLD_CYCLES = 10, // to add up the lanes of a vector
     MASKED = 2,       // loads that one of some lanes is as long as
     LINE = 64,        // bytes of a cache line
+    PAGE = 4096,      // bytes after which the nearest cache's sets come again
+    WAYS = 8,         // lines of such a set
     STREAMS = 8,      // runs that are foreseen at once
     SHORT_RUN = 96,   // bytes that could have come while a run begins
     ALIASED = 3,      // loads that one from a line that was driven out is as long as
@@ -28,6 +30,9 @@ static const double CHOICE_CYCLES = 1.5; // of reads that may be outside, for a 
 static const double KEPT = 0.8;          // what is read again comes faster than what is new
 /* Loads of a scalar for vectors of both sizes: two, or one and a move, as compilers have it. */
 static const double AGAIN = 1.5, AGAIN_MOST_TWO = 1.2;
+/* For an element that is stored alone; of a block transposed in registers, with all of its
+ * rows, or some. */
+static const double ONE_BY_ONE = 1.2, TURNED = 0.35, TURNED_SOME = 0.5;
 static const double SPILLED = 1.3; // steps whose scalars do not fit the registers take longer
 static const double SPILL_CYCLES = 0.8; // of a vector in a step that does not
 
@@ -267,11 +272,16 @@ static void add_lines(const struct operand *o, int64_t step, double count, doubl
     *lines *= count;
 }
 
+/* Do so many lines, all of them multiples of `apart` from each other, need more than the ways
+ * of the sets that they fall into? */
+static bool is_crowded(double lines, int64_t apart) {
+    return apart > LINE && lines > WAYS * (double)(PAGE / apart);
+}
+
 /* Elements that lie a multiple of a page apart fall into the same few sets of the nearest
  * cache: when rows, and steps before the line is come back to, touch more of them than its
  * ways, each load has to fetch its line again. */
 static bool is_aliased(const struct model *m, const struct operand *o, const struct shape *x) {
-    enum { PAGE = 4096, WAYS = 8 };
     double lines = 1;
     int64_t apart = PAGE, step;
     int along_line = place_along_line(m, o, x);
@@ -284,7 +294,7 @@ static bool is_aliased(const struct model *m, const struct operand *o, const str
             llabs(step) * o->size >= LINE)
             add_lines(o, step, (double)m->extent[m->dims + i], &lines, &apart);
     }
-    return apart > LINE && lines > WAYS * (double)(PAGE / apart);
+    return is_crowded(lines, apart);
 }
 
 /* The part of what iterator r of the reduce (counted with the dimensions) walks along in the
@@ -416,6 +426,32 @@ static double step_cycles(const struct model *m, const struct shape *x) {
     return fmax(cycles, t->latency) * (pointers ? 1.15 : 1); // one for each corner
 }
 
+/* Cycles for a lane of so many rows that are neighbours in memory: blocks of as many rows as
+ * lanes are transposed in registers. Where nothing else takes time, one with fewer rows costs
+ * as much, and writes parts of lines; what has left the cache before the next block writes the
+ * rest comes back. */
+static double turned_stores(const struct model *m, const struct shape *x,
+                            const struct operand *store, int64_t rows) {
+    int64_t rest = m->reduce ? 0 : rows % m->lanes, apart = PAGE;
+    double lanes = (double)m->lanes, lines = 1, some = TURNED_SOME * lanes;
+    add_lines(store, store->step[x->t->vec], lanes, &lines, &apart);
+    if (is_crowded(lines, apart))
+        some *= ALIASED;
+    if (rest < TILE_TURNED_ROWS)
+        some = ONE_BY_ONE * (double)rest;
+    return TURNED * (double)(rows - rest) + some;
+}
+
+/* Cycles of stores whose lanes are not neighbours. */
+static double scattered_stores(const struct model *m, const struct shape *x,
+                               const struct operand *store) {
+    double rows = (double)(x->rows[0] * x->rows[1]), each = ONE_BY_ONE;
+    for (int k = 0; k < 2 && x->t->vec >= 0; k++)
+        if (x->t->row[k] >= 0 && store->step[x->t->row[k]] == 1)
+            each = turned_stores(m, x, store, x->rows[k]) / (double)x->rows[k];
+    return rows * x->whole * (double)m->lanes * each;
+}
+
 /* Cycles of what is around the reduction. */
 static double around_cycles(const struct model *m, const struct shape *x) {
     const struct target *t = m->target;
@@ -429,11 +465,8 @@ static double around_cycles(const struct model *m, const struct shape *x) {
         return rows * (FOLD_CYCLES + m->ops_outside + 1) + loads / t->loads;
     double stores = sums / t->stores;
     int64_t step = x->t->vec < 0 ? 0 : store->step[x->t->vec];
-    bool turned = false; // rows are contiguous instead: a transposition in registers
-    for (int k = 0; k < 2; k++)
-        turned |= x->t->row[k] >= 0 && store->step[x->t->row[k]] == 1;
     if (step != 1)
-        stores = sums * (double)m->lanes * (turned ? 0.35 : 1.2);
+        stores = scattered_stores(m, x, store);
     return fmax(sums * m->ops_outside / t->fmas, loads / t->loads) + stores;
 }
 

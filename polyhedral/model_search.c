@@ -101,6 +101,19 @@ static int add_sizes(int64_t extent, int64_t most, int64_t *sizes, int n) {
     return n;
 }
 
+/* Adds, of at most `size` rows along d, whole blocks of as many rows as lanes, where the store
+ * walks along d and nothing else takes time: they are transposed. */
+static int add_blocks(const struct model *m, int d, int64_t size, int64_t *sizes, int n) {
+    int64_t blocks = size / m->lanes * m->lanes;
+    bool turned = !m->reduce && m->operands.data[m->operands.len - 1].step[d] == 1;
+    bool known = !turned || blocks < 2;
+    for (int k = 0; k < n; k++)
+        known |= sizes[k] == blocks;
+    if (!known)
+        sizes[n++] = blocks;
+    return n;
+}
+
 /* Sizes worth trying for rows along d, at most `most`, and at most half of that, which leaves
  * registers for what steps share; returns how many. */
 static int row_sizes(const struct model *m, const struct poly_tiling *t, int d, int64_t most,
@@ -114,7 +127,7 @@ static int row_sizes(const struct model *m, const struct poly_tiling *t, int d, 
     sizes[0] = size;
     if (panel > 0)
         return 1;
-    int n = add_sizes(extent, most, sizes, 0);
+    int n = add_blocks(m, d, size, sizes, add_sizes(extent, most, sizes, 0));
     return has_windows(m, t->vec) && most >= 4 ? add_sizes(extent, most / 2, sizes, n) : n;
 }
 
