@@ -406,7 +406,8 @@ static void print_c(struct job *j) {
                           .weights = is(j->opt.weights, "bin") ? WEIGHTS_BIN : WEIGHTS_C,
                           .weights_file = &j->weights,
                           .target = j->compile.target,
-                          .strict = j->opt.strict};
+                          .strict = j->opt.strict,
+                          .diag = &j->diag};
     c_from_ast(j->result.ast, &c, &j->source, &j->header, &j->figures);
     step_done(j, "emit");
 }

@@ -4,6 +4,7 @@
 #define NNCC_CODEGEN_H
 
 #include "ir/ast.h"
+#include "ir/diag.h"
 #include "ir/target.h"
 
 /* Where constants go: into the C, or, those of more than 256 bytes, into a file of which the C
@@ -19,6 +20,7 @@ struct c_options {
     struct str *weights_file;    // WEIGHTS_BIN: gets the bytes of the file `<the C file>.bin`
     const struct target *target; // never NULL; the scalar one is portable C99
     bool strict;                 // no fma where the ast says add and mul, functions of libm
+    struct diag *diag;           // gets a remark where C lacks what was meant; NULL: nobody
 };
 
 /* Figures of one program, for the header and for -R analysis. */

@@ -371,7 +371,9 @@ static bool sets_outer(const struct emit *em, const struct ast_node *n) {
 
 /* A nest that sets scalars around it, and one inside of a nest. */
 static void put_inline(struct emit *em, const struct ast_node *n) {
+    struct loc outer = em->nest;
     int vars = em->vars.len;
+    em->nest = n->loc;
     put_comment(em, n->loc.node, n->name);
     put_line(em, "{");
     em->fn.depth++;
@@ -379,6 +381,7 @@ static void put_inline(struct emit *em, const struct ast_node *n) {
     em->fn.depth--;
     put_line(em, "}");
     em->vars.len = vars;
+    em->nest = outer;
 }
 
 /* A nest that is a function: its call, and the function unless an equal one has it. */
@@ -387,8 +390,11 @@ static void put_outlined(struct emit *em, const struct ast_node *n) {
     struct nest_function *f = nest_function_find(em, &key);
     if (f && n->loc.node)
         put_comment(em, NULL, n->loc.node);
+    struct loc outer = em->nest;
+    em->nest = n->loc;
     if (!f)
         f = new_function(em, n, &key);
+    em->nest = outer;
     if (n->loc.node)
         nest_function_serve(em, f, n->loc.node);
     put_call(em, f, &key, n);

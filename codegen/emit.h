@@ -111,6 +111,7 @@ struct emit {
     const struct c_options *opt;
     struct arena arena; // scratch, freed at the end
     struct function fn;
+    struct loc nest;           // the one that is printed
     vec(struct var) vars;      // in scope
     const struct expr *reduce; // of the tile being printed: its result is in `acc`
     bool math;                 // <math.h> is needed

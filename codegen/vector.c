@@ -281,7 +281,7 @@ static void put_vector(struct vector_tile *t, const char *const *sums, int vecto
         const struct expr *index = at_row(t, t->node->index, row);
         if (!vector_place(t, t->node->buffer, index, true, &places[row]) ||
             (truth && places[row].lane_step != 1)) {
-            vector_fail(t);
+            vector_fail(t, "lanes that are not stored at even distances");
             return;
         }
         apart = places[row].lane_step != 1;
@@ -322,7 +322,7 @@ static void put_plain(struct vector_tile *t) {
 static void put_reduced(struct vector_tile *t) {
     int vectors = vectors_of(t);
     if (t->points * vectors > MOST_ACCUMULATORS) {
-        t->failed = true;
+        vector_fail(t, "more accumulators than a tile may have");
         return;
     }
     const char *const *sums = put_accumulators(t, vectors);
@@ -550,9 +550,15 @@ static bool try_tile(struct vector_tile *t, bool alone) {
     return true;
 }
 
+/* Says what the schedule meant and the C has not. */
+static void remark_missed(const struct emit *em, const char *what, const char *why) {
+    if (em->opt->diag)
+        diag_remark(em->opt->diag, REMARK_MISSED, em->nest, "a tile has no %s: %s", what, why);
+}
+
 bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
-    bool printed = false;
-    for (int way = 0; way < 4 && !printed; way++) {
+    const char *why = NULL, *why_half = NULL;
+    for (int way = 0; way < 4; way++) {
         struct vector_tile t = {.em = em, .node = n, .whole = em->opt->target};
         t.half = way < 2 ? target_half(t.whole) : NULL;
         t.strict = em->opt->strict;
@@ -563,7 +569,14 @@ bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
         if ((way < 2 && !t.half) ||
             (t.straight && t.points * vectors_of(&t) > MOST_ACCUMULATORS))
             continue;
-        printed = try_tile(&t, alone);
+        if (try_tile(&t, alone)) {
+            if (!t.half && why_half)
+                remark_missed(em, "half vector", why_half);
+            return true;
+        }
+        const char **first = t.half ? &why_half : &why;
+        *first = *first ? *first : t.failed;
     }
-    return printed;
+    remark_missed(em, "vectors", why);
+    return false;
 }

@@ -67,7 +67,7 @@ struct vector_tile {
     enum dtype dtype;                  // of all vectors
     bool straight;                     // without loops over lanes
     bool strict;                       // products and sums are rounded apart
-    bool failed;                       // something cannot be printed
+    const char *failed;                // why it cannot be printed; NULL: so far it can
     bool keeps;                        // loads that are used again stay in registers
     bool called[FUNC_COUNT];           // functions of math.def
     int loads, most_loads; // named outside of the tile's loops; in one of their bodies
@@ -127,8 +127,9 @@ const char *vector_scalar(struct vector_tile *t, const struct expr *e, int min);
 const char *vector_prim(struct vector_tile *t, enum prim p, const char *x, const char *y,
                         const char *z);
 const char *vector_type(const struct vector_tile *t);
-/* Nothing of the tile is printed; the text goes on, for nothing. Returns "". */
-const char *vector_fail(struct vector_tile *t);
+/* Nothing of the tile is printed, `why` says what cannot be; the text goes on, for nothing.
+ * Returns "". */
+const char *vector_fail(struct vector_tile *t, const char *why);
 
 /* ---- vector_place.c: where elements lie ---- */
 

@@ -5,6 +5,9 @@
 
 #include <math.h>
 
+static const char other_type[] = "values of another type";
+static const char unknown_form[] = "a value that is neither loaded nor computed";
+
 bool vector_by_lane(const struct vector_tile *t, const struct expr *e) {
     return (t->lane && expr_mentions(e, t->lane)) || expr_find(e, EXPR_REDUCE);
 }
@@ -49,7 +52,7 @@ static const struct expr *scalar_load(struct vector_tile *t, const struct expr *
     struct vector_place p;
     if (!vector_place(t, e->array, e->arg[0], false, &p)) {
         if (dtype_info(e->dtype)->bits >= 8 || t->cond || t->mask || t->unsure)
-            vector_fail(t);
+            vector_fail(t, "a scalar that lies nobody knows where");
         return e; // packed: its helper is called
     }
     const struct expr *x = written(t, e->dtype, vector_element(t, &p));
@@ -96,7 +99,7 @@ const struct expr *vector_scalar_of(struct vector_tile *t, const struct expr *e)
 static const char *splat(struct vector_tile *t, const struct expr *e) {
     const struct expr *s = vector_scalar_of(t, e);
     if (s->dtype != t->dtype)
-        return vector_fail(t);
+        return vector_fail(t, other_type);
     if (is_zero(s))
         return vector_prim(t, PRIM_ZERO, NULL, NULL, NULL);
     const char *c = vector_splat(t, vector_scalar(t, s, C_ANY));
@@ -158,7 +161,7 @@ const char *vector_combine(struct vector_tile *t, enum func op, const char *x,
 static const char *call_value(struct vector_tile *t, const struct expr *e) {
     struct emit *em = t->em;
     if (t->strict || e->n > 3 || !math_has(t->target, e->func, t->dtype))
-        return vector_fail(t);
+        return vector_fail(t, "a function that vectors do not have");
     const char *arg[3] = {"", "", ""};
     for (int k = 0; k < e->n; k++)
         arg[k] = vector_value(t, e->arg[k]);
@@ -268,7 +271,7 @@ static const char *guard_value(struct vector_tile *t, const struct expr *e) {
 
 static const char *cast_value(struct vector_tile *t, const struct expr *e) {
     if (e->arg[0]->dtype != DTYPE_BOOL)
-        return vector_fail(t);
+        return vector_fail(t, other_type);
     const char *mask = vector_mask(t, e->arg[0]);
     return let_value(
         t, 'y', vector_prim(t, PRIM_SELECT, mask, vector_number(t, 1), vector_number(t, 0)));
@@ -276,7 +279,7 @@ static const char *cast_value(struct vector_tile *t, const struct expr *e) {
 
 const char *vector_value(struct vector_tile *t, const struct expr *e) {
     if (t->failed || e->dtype != t->dtype)
-        return vector_fail(t);
+        return vector_fail(t, other_type);
     if (!vector_by_lane(t, e))
         return splat(t, e);
     switch (e->kind) {
@@ -289,8 +292,8 @@ const char *vector_value(struct vector_tile *t, const struct expr *e) {
     case EXPR_CAST:
         return cast_value(t, e);
     case EXPR_REDUCE:
-        return t->sums ? t->sums[t->vector] : vector_fail(t);
+        return t->sums ? t->sums[t->vector] : vector_fail(t, unknown_form);
     default:
-        return vector_fail(t);
+        return vector_fail(t, unknown_form);
     }
 }

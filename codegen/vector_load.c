@@ -17,8 +17,10 @@ const char *vector_let_load(struct vector_tile *t, const struct vector_place *p,
 
 const char *vector_load(struct vector_tile *t, const struct expr *e) {
     struct vector_place p;
-    if (e->dtype != t->dtype || !vector_place(t, e->array, e->arg[0], false, &p))
-        return vector_fail(t);
+    if (e->dtype != t->dtype)
+        return vector_fail(t, "loads of another type");
+    if (!vector_place(t, e->array, e->arg[0], false, &p))
+        return vector_fail(t, "lanes that lie nobody knows where");
     if (p.spread.at)
         return vector_load_spread(t, &p);
     const char *address = vector_address(t, &p);
@@ -33,7 +35,7 @@ const char *vector_load_mask(struct vector_tile *t, const struct expr *e) {
     const char *type = prim_mask_type(t->target, t->dtype);
     struct vector_place p;
     if (!vector_place(t, e->array, e->arg[0], false, &p) || p.spread.at)
-        return vector_fail(t);
+        return vector_fail(t, "truth values that do not follow each other");
     const char *address = vector_address(t, &p);
     const char *mask = vector_both_masks(t, t->mask, t->tail);
     const char *load = mask ? vector_prim(t, PRIM_LOAD_MASK_SOME, address, mask, NULL)

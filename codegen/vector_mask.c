@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+static const char not_linear[] = "a condition that is not linear in the lane";
+
 /* ---- conditions and masks ---- */
 
 /* A condition that does not depend on the lane as an expression: a name where it is known
@@ -84,11 +86,11 @@ static const char *lane_mask(struct vector_tile *t, const struct expr *e, enum f
     int64_t factor;
     const struct expr *rest;
     if (!index_by_lane(t, e, &factor, &rest))
-        return vector_fail(t);
+        return vector_fail(t, not_linear);
     const struct expr *limit = expr_2(a, FUNC_SUB, expr_index(a, 0), rest);
     int64_t none;
     if (!vector_split(t, limit, "", &none, &limit))
-        return vector_fail(t);
+        return vector_fail(t, not_linear);
     return hoist_mask(
         t, vector_level_of(t, limit),
         vector_prim(t, prim_of_func(op), lane_numbers(t, factor), splat_index(t, limit), NULL));
@@ -153,7 +155,7 @@ static void add_bound(struct vector_tile *t, struct vector_bounds *b, const stru
     const struct expr *room = expr_2(a, FUNC_SUB, y, x);
     room = expr_2(a, FUNC_SUB, room, expr_index(a, strictly));
     if (!vector_split(t, room, "", &none, &room)) {
-        vector_fail(t);
+        vector_fail(t, not_linear);
         return;
     }
     bool known = emit_range(t->em, room, &lo, &hi);
@@ -231,7 +233,7 @@ const char *vector_mask(struct vector_tile *t, const struct expr *e) {
     } else if (e->kind == EXPR_CAST) {
         c = vector_prim(t, PRIM_NE, vector_value(t, e->arg[0]), vector_number(t, 0), NULL);
     } else if (e->kind != EXPR_FUNC) {
-        return vector_fail(t);
+        return vector_fail(t, "a truth value that vectors do not have");
     } else if (func_info(e->func)->rule == RULE_COMPARE) {
         c = compare_mask(t, e);
     } else if (func_info(e->func)->rule == RULE_TEST) {
@@ -241,7 +243,7 @@ const char *vector_mask(struct vector_tile *t, const struct expr *e) {
     } else if (func_info(e->func)->rule == RULE_LOGIC) {
         c = logic_mask(t, e);
     } else {
-        return vector_fail(t);
+        return vector_fail(t, "a truth value that vectors do not have");
     }
     return t->failed ? "" : vector_let(t, prim_mask_type(t->target, t->dtype), 'q', c);
 }

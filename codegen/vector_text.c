@@ -3,8 +3,8 @@
 
 #include <inttypes.h>
 
-const char *vector_fail(struct vector_tile *t) {
-    t->failed = true;
+const char *vector_fail(struct vector_tile *t, const char *why) {
+    t->failed = t->failed ? t->failed : why;
     return "";
 }
 
@@ -25,7 +25,7 @@ static void begin_level(struct vector_tile *t, const char *iter) {
 /* The next level, whose head is printed first. */
 static struct vector_level *push_level(struct vector_tile *t) {
     if (t->num_levels == VECTOR_LEVELS) {
-        t->failed = true;
+        vector_fail(t, "loops too deep");
         t->num_levels--; // the text is of no use any more
     }
     struct vector_level *l = &t->levels[t->num_levels++];
@@ -263,7 +263,7 @@ const char *vector_prim(struct vector_tile *t, enum prim p, const char *x, const
     const char *args[] = {x, y, z};
     struct str s = {0};
     if (t->failed || p == PRIM_COUNT || !prim_has(t->target, p, t->dtype))
-        return vector_fail(t);
+        return vector_fail(t, "an operation that vectors do not have");
     prim_put(&s, t->target, p, t->dtype, args);
     const char *c = arena_strdup(&t->em->arena, str_cstr(&s));
     str_free(&s);
