@@ -226,3 +226,10 @@ enum prim prim_of_func(enum func f) {
             return same[k].prim;
     return PRIM_COUNT;
 }
+
+bool prim_has_func(const struct target *target, enum func f, enum dtype t, bool strict) {
+    enum prim p = prim_of_func(f);
+    if (f == FUNC_SIGN || func_info(f)->rule == RULE_TEST) // by comparisons
+        return prim_has(target, PRIM_SELECT, t);
+    return p != PRIM_COUNT ? prim_has(target, p, t) : !strict && math_has(target, f, t);
+}

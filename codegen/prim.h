@@ -96,6 +96,9 @@ void prim_put_helpers(struct str *s, const struct target *target, const char *te
  */
 enum prim prim_of_func(enum func f);
 
+/* Can a tile compute f on vectors of t? strict: by instructions alone. */
+bool prim_has_func(const struct target *target, enum func f, enum dtype t, bool strict);
+
 /* Functions such as exp that a program calls, each printed once: range reduction and a
  * polynomial by the rows of math.def, in primitives. */
 struct math_set {

@@ -1,6 +1,7 @@
 /* The processors that -mcpu knows: rows CPU of codegen/targets/; and which of them is the one
  * that nncc runs on. Sources: AMD's APM volume 3 and Intel's SDM volume 2, CPUID. */
 #include "codegen/codegen.h"
+#include "codegen/prim.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <cpuid.h>
@@ -17,7 +18,7 @@ static const struct cpu cpus[] = {
     {cpu,                                                                                      \
      text,                                                                                     \
      {FACTS, .fmas = f, .loads = l, .stores = s, .latency = late, .cache = {c1, c2, c3},       \
-      .bandwidth = {b1, b2, b3}, .ghz = g, .half = narrow}},
+      .bandwidth = {b1, b2, b3}, .ghz = g, .half = narrow, .has = prim_has_func}},
 #define VECTOR(t, vector, mask, s)
 #define PRIM(id, t, text)
 #define HELPER(name, t, text)

@@ -1,8 +1,11 @@
-/* The machine that the C is for: data only. codegen/targets/ has one table for each, and
+/* The machine that the C is for. codegen/targets/ has one table for each, and
  * target_find (codegen/codegen.h) one by name; the cost model (polyhedral/model.c) and the
  * choice of tiles read what stands here, the printer of tiles reads the table's rows. */
 #ifndef NNCC_IR_TARGET_H
 #define NNCC_IR_TARGET_H
+
+#include "ir/dtype.h"
+#include "ir/expr.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,9 +24,11 @@ struct target {
      * last is memory's. */
     int64_t cache[3];
     double bandwidth[3];
-    double ghz;            // for predictions in milliseconds
-    const char *half;      // CPU whose vectors are half as wide, when this one runs two of them
-                           // in the time of a whole one; NULL: they cost as much
+    double ghz;       // for predictions in milliseconds
+    const char *half; // CPU whose vectors are half as wide, when this one runs two of them
+                      // in the time of a whole one; NULL: they cost as much
+    /* Have vectors of t the function f; strict: not by a polynomial. NULL: they have all. */
+    bool (*has)(const struct target *target, enum func f, enum dtype t, bool strict);
     const char *attribute; // of each function, for __attribute__((target("…"))); NULL: none
     const char *header;    // to be included; NULL: none
 };

@@ -29,14 +29,23 @@ static void look_at_type(struct one_type *t, const struct expr *e) {
             look_at_type(t, e->arg[k]);
 }
 
+/* Have vectors of t all functions of e? */
+static bool has_functions(const struct model *m, enum dtype t, const struct expr *e) {
+    bool has = e->kind != EXPR_FUNC || e->dtype == DTYPE_INDEX || !m->target->has ||
+               m->target->has(m->target, e->func, t, m->poly->strict);
+    for (int k = 0; k < e->n && has && e->kind != EXPR_LOAD; k++)
+        has = e->arg[k]->dtype == DTYPE_INDEX || has_functions(m, t, e->arg[k]);
+    return has;
+}
+
 int64_t model_lanes(const struct model *m) {
     struct one_type t = {.type = m->poly->loops->arrays.data[m->s->stmt->array].dtype};
     bool truth = t.type == DTYPE_BOOL && m->reduce;
     look_at_type(&t, m->s->stmt->rhs);
     t.type = t.type == DTYPE_BOOL ? DTYPE_F32 : t.type; // any that have masks
     bool known = t.type == DTYPE_F32 || t.type == DTYPE_F64;
-    return known && !t.other && !truth ? m->target->vector_bytes * 8 / dtype_info(t.type)->bits
-                                       : 0;
+    known &= !t.other && !truth && has_functions(m, t.type, m->s->stmt->rhs);
+    return known ? m->target->vector_bytes * 8 / dtype_info(t.type)->bits : 0;
 }
 
 /* ---- places ---- */
