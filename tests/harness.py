@@ -25,7 +25,7 @@ WARNINGS = "-std=c99 -Wall -Wextra -Wpedantic -Werror".split()
 SANITIZE = "-g -fsanitize=address,undefined -fno-sanitize-recover=all".split()
 
 # What a CPU must have to run the C for a processor of nncc -mcpu, in the words of /proc/cpuinfo.
-FEATURES = {"scalar": "", "generic": "", "haswell": "avx2 fma", "x86-64-v4": "avx512f avx512vl avx512bw avx512dq"}
+FEATURES = {"scalar": "", "generic": "", "haswell": "avx2 fma", "znver4": "avx512f avx512vl avx512bw avx512dq"}
 
 SUB_BYTE = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}
 
