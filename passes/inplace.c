@@ -1,10 +1,19 @@
 /* Temporaries of one iteration that become a part of an output: they are computed where that
  * part will lie.
  *
- *     for c = 0..8 {                                        for c = 0..8 {
- *         tile (v: 9 vec) b3[v] = exp(b0[c * 9 + v])            tile (v: 9 vec) b1[c * 9 + v] =
- * … tile (k: 9 split) b4[0] = reduce(add, …, b3[k])  →    … tile (v: 9 vec) b1[c * 9 + v] =
- * b3[v] / b4[0]         tile … = b1[c * 9 + v] / b4[0]
+ *     for c = 0..8 {
+ *         tile (v: 9 vec) b3[v] = exp(b0[c * 9 + v])
+ *         tile (k: 9 split) b4[0] = reduce(add, [k: 9], b3[k])
+ *         tile (v: 9 vec) b1[c * 9 + v] = b3[v] / b4[0]
+ *     }
+ *
+ * becomes, without b3,
+ *
+ *     for c = 0..8 {
+ *         tile (v: 9 vec) b1[c * 9 + v] = exp(b0[c * 9 + v])
+ *         tile (k: 9 split) b4[0] = reduce(add, [k: 9], b1[c * 9 + k])
+ *         tile (v: 9 vec) b1[c * 9 + v] = b1[c * 9 + v] / b4[0]
+ *     }
  *
  * What takes the temporary in has then its result's memory near: where the output is far away,
  * lines are fetched while exp is computed, and not by stores that have nothing to do meanwhile.
