@@ -94,3 +94,20 @@ void ast_walk_buffers(const struct ast_node *n, void (*fn)(void *user, int buffe
     struct walk w = {fn, user};
     walk_node(&w, n);
 }
+
+struct mention {
+    int buffer;
+    bool found;
+};
+
+static void find_buffer(void *user, int buffer, bool store) {
+    struct mention *m = user;
+    (void)store;
+    m->found = m->found || buffer == m->buffer;
+}
+
+bool ast_mentions(const struct ast_node *n, int buffer) {
+    struct mention m = {.buffer = buffer};
+    ast_walk_buffers(n, find_buffer, &m);
+    return m.found;
+}

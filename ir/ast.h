@@ -151,5 +151,7 @@ bool ast_check(const struct ast *a, struct diag *d);
  * in n and below. */
 void ast_walk_buffers(const struct ast_node *n, void (*fn)(void *user, int buffer, bool store),
                       void *user);
+/* Does a load or store in n or below mention the buffer? */
+bool ast_mentions(const struct ast_node *n, int buffer);
 
 #endif

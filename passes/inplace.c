@@ -49,24 +49,7 @@ struct inplace {
     const struct expr *base; // element of the output that element 0 of the temporary becomes
 };
 
-/* ---- who mentions a buffer ---- */
-
-struct mention {
-    int buffer;
-    bool found;
-};
-
-static void find_buffer(void *user, int buffer, bool store) {
-    struct mention *m = user;
-    (void)store;
-    m->found = m->found || buffer == m->buffer;
-}
-
-static bool mentions(const struct ast_node *n, int buffer) {
-    struct mention m = {.buffer = buffer};
-    ast_walk_buffers(n, find_buffer, &m);
-    return m.found;
-}
+/* ---- the iteration and its output ---- */
 
 /* The iteration that the temporary lives in: into the one loop of the nest that mentions it,
  * until there are several statements. False: there is none. */
@@ -76,7 +59,7 @@ static bool find_iteration(struct inplace *p, struct ast_node *nest) {
         struct ast_node *user = NULL;
         int users = 0;
         for (struct ast_node *n = p->list->first; n; n = n->next)
-            if (mentions(n, p->temp)) {
+            if (ast_mentions(n, p->temp)) {
                 user = n;
                 users++;
             }
@@ -93,7 +76,7 @@ static bool find_iteration(struct inplace *p, struct ast_node *nest) {
 static bool find_output(struct inplace *p) {
     const struct ast_node *last = NULL;
     for (const struct ast_node *n = p->list->first; n; n = n->next)
-        last = mentions(n, p->temp) ? n : last;
+        last = ast_mentions(n, p->temp) ? n : last;
     while (last->kind == AST_FOR && last->body.first)
         last = last->body.first;
     if (last->kind != AST_STORE && last->kind != AST_TILE)
@@ -244,7 +227,7 @@ static bool add_store(struct inplace *p, const struct ast_node *n) {
     return to && (p->taking ? add_taker(p, n, to) : add_writer(p, n, to));
 }
 
-/* ---- the iteration ---- */
+/* ---- all statements of the iteration ---- */
 
 static bool push_loop(struct inplace *p, const struct ast_node *n) {
     struct walk w = {.name = n->name, .step = n->step};
@@ -268,7 +251,7 @@ static bool push_tile(struct inplace *p, const struct ast_node *n) {
 }
 
 static bool is_mentioned(const struct inplace *p, const struct ast_node *n) {
-    return mentions(n, p->temp) || mentions(n, p->output);
+    return ast_mentions(n, p->temp) || ast_mentions(n, p->output);
 }
 
 /* Statements that write the temporary, or that take it in, loops around them included. */
@@ -317,7 +300,7 @@ static bool may_move(struct inplace *p, struct ast_node *nest) {
     for (; n && !covers(p); n = n->next)
         if (!add_stores(p, n))
             return false;
-    for (; n && !mentions(n, p->output); n = n->next)
+    for (; n && !ast_mentions(n, p->output); n = n->next)
         continue;
     p->taking = true;
     p->parts.len = 0;

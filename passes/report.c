@@ -56,45 +56,37 @@ static struct nest nest_of(const struct ast_node *node) {
 
 /* ---- why a copy stays ---- */
 
-struct mention {
+/* Does a call in the list mention the buffer? */
+static bool in_call(const struct ast_list *list, int buffer) {
+    bool found = false;
+    for (const struct ast_node *n = list->first; n && !found; n = n->next)
+        found = (n->kind == AST_CALL && ast_mentions(n, buffer)) || in_call(&n->body, buffer) ||
+                in_call(&n->orelse, buffer);
+    return found;
+}
+
+struct load {
     int buffer;
     bool found;
 };
 
-static void find_buffer(void *user, int buffer, bool store) {
-    struct mention *m = user;
-    (void)store;
-    m->found = m->found || buffer == m->buffer;
-}
-
-/* Does a call in the list mention the buffer? */
-static bool in_call(const struct ast_list *list, int buffer) {
-    struct mention m = {.buffer = buffer};
-    for (const struct ast_node *n = list->first; n && !m.found; n = n->next) {
-        if (n->kind == AST_CALL)
-            ast_walk_buffers(n, find_buffer, &m);
-        m.found = m.found || in_call(&n->body, buffer) || in_call(&n->orelse, buffer);
-    }
-    return m.found;
-}
-
 static void find_load(void *user, int buffer, bool store) {
-    struct mention *m = user;
-    m->found = m->found || (buffer == m->buffer && !store);
+    struct load *x = user;
+    x->found = x->found || (buffer == x->buffer && !store);
 }
 
 /* Does a nest in the list, other than `but`, read the buffer? */
 static bool read_by_others(const struct ast_list *list, int buffer,
                            const struct ast_node *but) {
-    struct mention m = {.buffer = buffer};
-    for (const struct ast_node *n = list->first; n && !m.found; n = n->next) {
+    struct load load = {.buffer = buffer};
+    for (const struct ast_node *n = list->first; n && !load.found; n = n->next) {
         if (n->kind == AST_NEST && n != but)
-            ast_walk_buffers(n, find_load, &m);
+            ast_walk_buffers(n, find_load, &load);
         if (n->kind != AST_NEST)
-            m.found = read_by_others(&n->body, buffer, but) ||
-                      read_by_others(&n->orelse, buffer, but);
+            load.found = read_by_others(&n->body, buffer, but) ||
+                         read_by_others(&n->orelse, buffer, but);
     }
-    return m.found;
+    return load.found;
 }
 
 static const char *kept_why(const struct compile *c, int buffer) {
