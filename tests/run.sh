@@ -22,7 +22,9 @@ done
 
 needed=(gcc libc6-dev cmake ninja-build make pkg-config libprotobuf-c-dev protobuf-c-compiler libisl-dev libgmp-dev check python3 python3-venv)
 wanted=(g++ protobuf-compiler clang-19 libclang-rt-19-dev llvm-19 clang-format-14 binutils git
-    gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
+    gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+    gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user)
 
 # install PACKAGE...: those that are missing; false when that does not work.
 install() {
