@@ -84,9 +84,17 @@ static void print_passes(struct str *s) {
 }
 
 static void print_cpus(struct str *s) {
-    const char *cpu, *table, *doc;
-    for (int k = 0; target_list(k, &cpu, &table, &doc); k++)
-        str_addf(s, "%-16s %-8s %s\n", cpu, table, doc);
+    const struct cpu *cpu;
+    str_add(s, "processor        table    floats registers  L1, L2, L3 in KiB   what it is "
+               "(where the figures come from)\n");
+    for (int k = 0; (cpu = target_list(k)); k++) {
+        const struct target *t = &cpu->target;
+        str_addf(s, "%-16s %-8s %6d %9d  %5d %5d %6d  %s (%s)\n", cpu->name, t->name,
+                 t->vector_bytes / (int)sizeof(float), t->registers, (int)(t->cache[0] >> 10),
+                 (int)(t->cache[1] >> 10), (int)(t->cache[2] >> 10), cpu->doc, cpu->source);
+    }
+    str_addf(s, "%-16s %-8s %29s  the processor that nncc runs on\n", "native",
+             target_find("native")->name, "");
 }
 
 static bool prints_only(const struct options *o) {
@@ -281,18 +289,35 @@ static bool check_weights(const char *weights) {
            usage_error("--weights=%s: expected c or bin", weights);
 }
 
-/* The machine of a triple: what stands before its first `-`. */
+/* Is the triple's machine, what stands before its first `-`, that of the target? An Arm of 32
+ * bits has its version there: armv7l. */
+static bool is_machine(const char *triple, const struct target *t) {
+    size_t len = strlen(t->machine);
+    bool begins = strncmp(triple, t->machine, len) == 0;
+    return begins && (triple[len] == '-' || triple[len] == '\0' || triple[len] == 'v');
+}
+
+static bool is_known_machine(const char *triple) {
+    const struct cpu *cpu;
+    for (int k = 0; (cpu = target_list(k)); k++)
+        if (cpu->target.machine && is_machine(triple, &cpu->target))
+            return true;
+    return false;
+}
+
 static bool parse_target(struct job *j) {
     const struct options *o = &j->opt;
-    size_t len = o->target ? strcspn(o->target, "-") : 0;
-    j->compile.target = target_find(o->mcpu);
-    if (!j->compile.target)
+    const struct target *t = j->compile.target = target_find(o->mcpu);
+    if (!t)
         return usage_error("-mcpu: there is no processor '%s'; -mcpu=help lists them", o->mcpu);
-    if (!o->target || (len == 6 && memcmp(o->target, "x86_64", 6) == 0))
+    if (!o->target || (t->machine && is_machine(o->target, t)))
         return true;
-    return usage_error("--target=%s: of machines other than x86_64 there is portable C alone, "
-                       "without --target",
-                       o->target);
+    if (!is_known_machine(o->target))
+        return usage_error("--target=%s: no processor of -mcpu is of this machine; portable C "
+                           "is for any, without --target",
+                           o->target);
+    return !t->machine || usage_error("--target=%s: -mcpu=%s is of another machine, %s",
+                                      o->target, o->mcpu, t->machine);
 }
 
 /* No flag is without effect: those of the C need C to be written. */

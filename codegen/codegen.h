@@ -40,9 +40,13 @@ char *c_identifier(struct arena *a, const char *name);
  * (of the machine that nncc runs on, by cpuid; the scalar one where it has no table). NULL:
  * there is none. */
 const struct target *target_find(const char *cpu);
-/* Name k of those that target_find takes, and what it stands for, for -mcpu=help; false beyond
- * the last. */
-bool target_list(int k, const char **cpu, const char **table, const char **doc);
+/* A processor of -mcpu: what it is, and where the figures come from. */
+struct cpu {
+    const char *name, *doc, *source;
+    struct target target;
+};
+/* Processor k of those that target_find takes, `native` aside; NULL beyond the last. */
+const struct cpu *target_list(int k);
 /* The target of vectors half as wide that cost half as much; NULL: there is none. */
 const struct target *target_half(const struct target *target);
 

@@ -198,14 +198,13 @@ void prim_put_macro(struct str *s, const struct target *target) {
     str_add(s,
             "\n/* What the functions of this file may use, whatever flags it is compiled with. "
             "*/\n#undef NNCC_TARGET\n");
-    if (!target->attribute) {
+    if (target->needs)
+        str_addf(s, "#if !(%s)\n#error \"%s\"\n#endif\n", target->needs, target->lacks);
+    if (target->attribute)
+        str_addf(s, "#define NNCC_TARGET __attribute__((target(\"%s\")))\n",
+                 target->attribute);
+    else
         str_add(s, "#define NNCC_TARGET\n");
-        return;
-    }
-    str_add(s, "#if !defined(__GNUC__) || !defined(__x86_64__)\n"
-               "#error \"this C is for x86-64 and compilers that know the attributes of gcc\"\n"
-               "#endif\n");
-    str_addf(s, "#define NNCC_TARGET __attribute__((target(\"%s\")))\n", target->attribute);
 }
 
 /* ---- functions ---- */

@@ -7,16 +7,12 @@
 #include <cpuid.h>
 #endif
 
-struct cpu {
-    const char *name, *doc;
-    struct target target;
-};
-
 static const struct cpu cpus[] = {
 #define TABLE(name)
-#define CPU(cpu, f, l, s, late, c1, c2, c3, b1, b2, b3, g, narrow, text)                       \
+#define CPU(cpu, f, l, s, late, c1, c2, c3, b1, b2, b3, g, narrow, text, from)                 \
     {cpu,                                                                                      \
      text,                                                                                     \
+     from,                                                                                     \
      {FACTS, .fmas = f, .loads = l, .stores = s, .latency = late, .cache = {c1, c2, c3},       \
       .bandwidth = {b1, b2, b3}, .ghz = g, .half = narrow, .has = prim_has_func}},
 #define VECTOR(t, vector, mask, s)
@@ -67,13 +63,8 @@ const struct target *target_find(const char *cpu) {
     return NULL;
 }
 
-bool target_list(int k, const char **cpu, const char **table, const char **doc) {
-    if (k < 0 || k > NUM_CPUS)
-        return false;
-    *cpu = k < NUM_CPUS ? cpus[k].name : "native";
-    *table = target_find(*cpu)->name;
-    *doc = k < NUM_CPUS ? cpus[k].doc : "the processor that nncc runs on";
-    return true;
+const struct cpu *target_list(int k) {
+    return k >= 0 && k < NUM_CPUS ? &cpus[k] : NULL;
 }
 
 const struct target *target_half(const struct target *target) {

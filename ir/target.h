@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct target {
-    const char *name;      // of the table: scalar, generic, avx2, avx512
+    const char *name;      // of the table: scalar, generic, avx2 …
     int vector_bytes;      // of a vector register; 0: the C has no vectors of its own
     int registers;         // for vectors
     bool broadcast_memory; // an operand that is one scalar for all lanes comes from memory,
@@ -29,8 +29,12 @@ struct target {
                       // in the time of a whole one; NULL: they cost as much
     /* Have vectors of t the function f; strict: not by a polynomial. NULL: they have all. */
     bool (*has)(const struct target *target, enum func f, enum dtype t, bool strict);
+    const char *machine;   // what begins its triples: "x86_64"; NULL: any
     const char *attribute; // of each function, for __attribute__((target("…"))); NULL: none
     const char *header;    // to be included; NULL: none
+    /* Condition of the preprocessor that holds where a compiler can take the C, and what it
+     * says to others; NULL: all can. */
+    const char *needs, *lacks;
 };
 
 #endif

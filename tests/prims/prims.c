@@ -339,15 +339,16 @@ static void print_math(struct printer *p) {
 /* Tables stand in the order of what a machine must have: it runs those before its own, and any
  * machine runs those that name no instructions. */
 static void list_runnable(void) {
-    const char *cpu, *table, *doc, *last = "";
     const struct target *own = target_find("native");
-    for (int k = 0; target_list(k, &cpu, &table, &doc); k++) {
-        const struct target *t = target_find(cpu);
+    const struct cpu *cpu;
+    const char *last = "";
+    for (int k = 0; (cpu = target_list(k)); k++) {
+        const struct target *t = &cpu->target;
+        bool machine = !t->machine || (own->machine && strcmp(t->machine, own->machine) == 0);
         bool runs = !t->attribute || t->vector_bytes <= own->vector_bytes;
-        if (strcmp(table, last) != 0 && t->vector_bytes > 0 && runs &&
-            strcmp(cpu, "native") != 0)
-            printf("%s\n", cpu);
-        last = table;
+        if (strcmp(t->name, last) != 0 && t->vector_bytes > 0 && machine && runs)
+            printf("%s\n", cpu->name);
+        last = t->name;
     }
 }
 

@@ -720,10 +720,10 @@ END_TEST
 
 /* C for a target whose half it takes may use both. */
 START_TEST(half_targets) {
-    const char *cpu, *table, *doc;
+    const struct cpu *cpu;
     int halves = 0;
-    for (int k = 0; target_list(k, &cpu, &table, &doc); k++) {
-        const struct target *whole = target_find(cpu), *half = target_half(whole);
+    for (int k = 0; (cpu = target_list(k)); k++) {
+        const struct target *whole = &cpu->target, *half = target_half(whole);
         if (!half)
             continue;
         halves++;
