@@ -37,6 +37,7 @@ ROWS += [
     ([MODEL] + OUT + ["-mcpu", "pdp11"], 2, "'pdp11'"),
     ([MODEL] + OUT + ["--target=pdp11-dec-rt11"], 2, "pdp11-dec-rt11"),
     ([MODEL] + OUT + ["--target=x86_64x-linux-gnu"], 2, "x86_64x-linux-gnu"),
+    ([MODEL] + OUT + ["--target=x86_64-linux-gnu", "-mcpu=cortex-a53"], 2, "another machine, aarch64"),
     ([MODEL] + OUT + ["--weights=zip"], 2, "zip"),
     ([MODEL, "--check", "--weights=bin"], 2, "--weights=bin"),
     ([MODEL, "--emit=c", "--weights=bin"], 2, "--weights=bin"),
