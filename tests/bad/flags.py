@@ -107,7 +107,7 @@ def processors(nncc, work):
             return f.read() if r.returncode == 0 and not r.stderr else r.stderr
     plain = source()
     r = subprocess.run([nncc, "-mcpu", "help"], capture_output=True, text=True)
-    rows = [line.split()[:2] for line in r.stdout.splitlines()]
+    rows = [line.split()[:2] for line in r.stdout.splitlines()[1:]]
     if r.returncode or not {"scalar", "generic", "haswell", "x86-64-v4", "native"} <= {row[0] for row in rows}:
         return "-mcpu=help: exit code %d, %r" % (r.returncode, r.stdout)
     for cpu, table in rows:
