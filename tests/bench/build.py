@@ -70,6 +70,21 @@ def call(command, what, **more):
     return r.stderr, time.time() - start
 
 
+def check_outputs(path, want):
+    """Fails when the outputs that a program wrote are not those expected."""
+    with open(path, "rb") as f:
+        raw = f.read()
+    if len(raw) != sum(len(harness.to_bytes(a)) for a in want):
+        raise Failed("its outputs have another size than those expected")
+    got, at = [], 0
+    for a in want:
+        got.append(harness.from_bytes(raw[at:], a.dtype, a.shape))
+        at += len(harness.to_bytes(a))
+    why = harness.differs(got, want)
+    if why:
+        raise Failed(why)
+
+
 def text_bytes(program):
     """Bytes of code in an object or program, as `size` of binutils tells."""
     table = subprocess.run(["size", "-A", "-d", program], capture_output=True, text=True, check=True).stdout

@@ -110,20 +110,6 @@ def expected(case, from_ort):
     return evaluator.run(None, dict(zip(evaluator.input_names, case.inputs))), "reference"
 
 
-def check_outputs(case, built, want):
-    with open(built.outputs, "rb") as f:
-        raw = f.read()
-    if len(raw) != sum(len(harness.to_bytes(a)) for a in want):
-        raise build.Failed("its outputs have another size than those expected")
-    got, at = [], 0
-    for a in want:
-        got.append(harness.from_bytes(raw[at:], a.dtype, a.shape))
-        at += len(harness.to_bytes(a))
-    why = harness.differs(got, want)
-    if why:
-        raise build.Failed(why)
-
-
 def take_turns(own, ort, machine, settings):
     """(peak GFLOP/s, own (median, minimum), ort (median, minimum) or None) of each round."""
     rounds = []
@@ -178,7 +164,7 @@ def measure(case, machine, settings, work):
     own = built.start(machine.core)
     try:
         want, whose = expected(case, from_ort)
-        check_outputs(case, built, want)
+        build.check_outputs(built.outputs, want)
         rounds = take_turns(own, ort, machine, settings)
         figures = dict(name=case.name, checked_by=whose, **built.figures)
         summarise(figures, rounds, machine)
