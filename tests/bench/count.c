@@ -1,15 +1,17 @@
-/* Counts instructions: a plug-in of QEMU's user-mode emulators (qemu-aarch64, qemu-riscv64
- * ...).
+/* Counts instructions: a plug-in of QEMU's user-mode emulators, qemu-aarch64 and so on.
  *
  *   gcc -O2 -shared -fPIC -o libcount.so count.c
  *   qemu-aarch64 -plugin ./libcount.so,out=FILE,from=ADDRESS,to=ADDRESS program
  *
  * Counts what runs from the first time that the instruction at `from` is reached until the one
  * at `to` is; without them the whole program. FILE gets a line for each block of instructions
- * that ran: its first address, the first one behind it (hexadecimal), how many instructions it
- * has and how often it ran. A block runs as a whole: only a signal or a fault could leave it
- * between two instructions, and either ends the programs that are counted. So one addition in
- * line per block is exact; an emulated program takes a few per cent longer with it.
+ * that ran: the addresses of its first and its last one (hexadecimal), how many it has, how
+ * often it began and how often its last one ran.
+ *
+ * A block runs from its first to its last instruction: only a signal or a fault could leave it
+ * in between, and either ends the programs that are counted. So two additions in line per block
+ * are exact. The last one counts for itself: on x86 QEMU may take back the last instruction of
+ * a block, where it reaches into another page, without telling the plug-in.
  *
  * What QEMU calls and gives is declared here, by its documentation (docs/devel/tcg-plugins.rst,
  * version 1 of the interface, QEMU 4.2 to 8): Debian has no header of it. */
@@ -37,6 +39,8 @@ void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id,
                                     void (*call)(qemu_plugin_id_t id, void *user), void *user);
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, enum qemu_plugin_op op,
                                               void *to, uint64_t add);
+void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn,
+                                                enum qemu_plugin_op op, void *to, uint64_t add);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
                                             void (*call)(unsigned vcpu, void *user),
                                             enum qemu_plugin_cb_flags flags, void *user);
@@ -44,7 +48,6 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t k);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 
 /* What QEMU looks up in here. */
 extern int qemu_plugin_version;
@@ -55,9 +58,9 @@ int qemu_plugin_version = 1;
 
 /* ---- counting ---- */
 
-/* A translation of [start, end); one address may begin several. */
+/* A translation of the instructions from `start` to `last`; one address may begin several. */
 struct block {
-    uint64_t start, end, times;
+    uint64_t start, last, begun, ended;
     size_t instructions;
     struct block *next;
 };
@@ -74,7 +77,7 @@ static void begin(unsigned vcpu, void *user) {
     (void)vcpu;
     (void)user;
     for (struct block *b = state.begun ? NULL : state.blocks; b; b = b->next)
-        b->times = 0;
+        b->begun = b->ended = 0;
     state.begun = true;
 }
 
@@ -82,9 +85,9 @@ static void finish(unsigned vcpu, void *user) {
     (void)vcpu;
     (void)user;
     for (const struct block *b = state.done ? NULL : state.blocks; b; b = b->next)
-        if (b->times)
-            fprintf(state.out, "%" PRIx64 " %" PRIx64 " %zu %" PRIu64 "\n", b->start, b->end,
-                    b->instructions, b->times);
+        if (b->begun)
+            fprintf(state.out, "%" PRIx64 " %" PRIx64 " %zu %" PRIu64 " %" PRIu64 "\n",
+                    b->start, b->last, b->instructions, b->begun, b->ended);
     state.done = true;
 }
 
@@ -104,11 +107,14 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     b->start = qemu_plugin_tb_vaddr(tb);
     b->next = state.blocks;
     state.blocks = b;
-    qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &b->times, 1);
+    qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &b->begun, 1);
     for (size_t k = 0; k < b->instructions; k++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, k);
         uint64_t address = qemu_plugin_insn_vaddr(insn);
-        b->end = address + qemu_plugin_insn_size(insn);
+        b->last = address;
+        if (k == b->instructions - 1)
+            qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+                                                       &b->ended, 1);
         if (state.from && address == state.from)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, begin, QEMU_PLUGIN_CB_NO_REGS, NULL);
         if (state.to && address == state.to)

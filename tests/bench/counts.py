@@ -78,10 +78,10 @@ class Program:
 
 
 def read_blocks(path):
-    """(start, end, instructions, times) of each block that ran."""
+    """(first address, last address, instructions, times that it began, times that its last one ran) of each block that ran."""
     with open(path) as f:
         rows = [line.split() for line in f]
-    return [(int(a, 16), int(b, 16), int(n), int(times)) for a, b, n, times in rows]
+    return [(int(a, 16), int(b, 16), int(n), int(begun), int(ended)) for a, b, n, begun, ended in rows]
 
 
 def disassembly(program, isa):
@@ -103,12 +103,13 @@ def join(blocks, listing, isa):
     """Function -> its Instructions in order, of functions that ran. Fails when blocks and listing are not of the same program."""
     addresses = [address for _, address, _ in listing]
     steps = [0] * (len(listing) + 1)
-    for start, end, instructions, times in blocks:
-        first, behind = bisect.bisect_left(addresses, start), bisect.bisect_left(addresses, end)
-        if behind - first != instructions or first == len(addresses) or addresses[first] != start:
+    for start, last, instructions, begun, ended in blocks:
+        first, behind = bisect.bisect_left(addresses, start), bisect.bisect_right(addresses, last)
+        if behind - first != instructions or behind == first or addresses[first] != start:
             raise build.Failed("%d instructions ran at %#x, where the disassembly has %d" % (instructions, start, behind - first))
-        steps[first] += times
-        steps[behind] -= times
+        steps[first] += begun
+        steps[behind - 1] += ended - begun
+        steps[behind] -= ended
     functions, count = {}, 0
     for (function, address, text), step in zip(listing, steps):
         count += step

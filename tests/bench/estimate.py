@@ -38,9 +38,9 @@ ROUNDS = 7
 class Bench:
     """What programs are built with and run in, and the core that they are judged by."""
 
-    def __init__(self, a, work):
+    def __init__(self, a, core, work):
         self.nncc, self.cpu, self.work = os.path.abspath(a.nncc), cross.CPUS[a.mcpu], work
-        self.core = cores.CORES.get(a.core or a.mcpu)
+        self.core = cores.CORES.get(core)
         if self.core and not callable(self.core.model) and not shutil.which("llvm-mca-19"):
             print("no llvm-mca-19: no cycles")
             self.core = None
@@ -213,11 +213,11 @@ def calibrate(found, bench, host):
 
 
 def run_calibration(a, work):
-    a.mcpu, a.core = "haswell", host_model() if shutil.which("llvm-mca-19") else "none"
-    if a.core not in cores.CORES:
-        print("SKIP estimate: nothing is known of this machine's core, %s" % a.core)
+    a.mcpu, core = "haswell", host_model() if shutil.which("llvm-mca-19") else "without llvm-mca-19"
+    if core not in cores.CORES:
+        print("SKIP estimate: nothing is known of this machine's core, %s" % core)
         return 77
-    host, bench = Host(work), Bench(a, work)
+    host, bench = Host(work), Bench(a, core, work)
     if not host.avx2:
         print("SKIP estimate: this machine has no AVX2")
         return 77
@@ -231,7 +231,6 @@ def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("cases", nargs="*", metavar="CASE")
     ap.add_argument("-mcpu", choices=sorted(cross.CPUS), metavar="CPU")
-    ap.add_argument("--core", choices=sorted(cores.CORES), help="judge cycles by this core instead")
     ap.add_argument("--nncc", default="build/nncc")
     ap.add_argument("--cc", choices=["gcc", "clang"], help="default: the first that works")
     ap.add_argument("--vlen", type=int, help="bits of RVV's vectors")
@@ -251,7 +250,7 @@ def main():
             return run_calibration(a, work)
         if not a.mcpu or not a.cases:
             raise SystemExit("estimate: -mcpu=CPU and cases are needed; CPU: " + " ".join(cross.CPUS))
-        bench = Bench(a, work)
+        bench = Bench(a, a.mcpu, work)
         results, failed = estimate_all(cases.find(a.cases, work), bench, a)
     if a.json:
         with open(a.json, "w") as f:

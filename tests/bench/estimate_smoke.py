@@ -80,18 +80,18 @@ def check_texts(c):
 
 # ---- counts ----
 
-# A function of 2 + 2 * 1000 instructions, called once.
+# A function of 2 + 2 * 1000 instructions, called once; how far from the end of a page it begins, so that the loop goes over it.
 LOOPS = {
-    "cortex-a53": "mov w0, #1000\\n1: subs w0, w0, #1\\nb.ne 1b\\nret",
-    "cortex-a7": "mov r0, #1000\\n1: subs r0, r0, #1\\nbne 1b\\nbx lr",
-    "rv64gcv": "li a0, 1000\\n1: addi a0, a0, -1\\nbnez a0, 1b\\nret",
-    "haswell": "movl $1000, %eax\\n1: subl $1, %eax\\njne 1b\\nret",
+    "cortex-a53": (8, "mov w0, #1000\\n1: subs w0, w0, #1\\nb.ne 1b\\nret"),
+    "cortex-a7": (8, "mov r0, #1000\\n1: subs r0, r0, #1\\nbne 1b\\nbx lr"),
+    "rv64gcv": (6, "li a0, 1000\\n1: addi a0, a0, -1\\nbnez a0, 1b\\nret"),
+    "haswell": (6, "movl $1000, %eax\\n1: subl $1, %eax\\njne 1b\\nret"),
 }
 SOURCE = """
 void loop(void);
 void run(void);
 void write_outputs(void);
-__asm__(".text\\n.globl loop\\n.type loop, %%function\\nloop:\\n%s\\n.size loop, . - loop");
+__asm__(".text\\n.balign 4096\\n.skip 4096 - %d\\n.globl loop\\n.type loop, %%function\\nloop:\\n%s\\n.size loop, . - loop");
 void run(void) { loop(); }
 void write_outputs(void) { }
 int main(void) { loop(); run(); write_outputs(); loop(); return 0; }

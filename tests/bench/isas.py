@@ -73,10 +73,12 @@ class X86(Isa):
     MEMORY = r"(%[c-g]s:)?-?\w*\([^)]*\)"
 
     def __init__(self):
-        reads = r"(?!lea|nop|prefetch|cs |data16|cmp|test)"
-        super().__init__("", "-mtriple=x86_64", r"^vfn?m(add|sub)\d+[ps][sd] ",
-                         r"^%s\S+ (.*, )?%s, |^(cmp|test)\S* .*\(|^(pop|ret)|^(add|sub|inc|dec|or|and|xor)\S* .*%s$" % (reads, self.MEMORY, self.MEMORY),
-                         r"^%s\S+ (.*, )?%s$|^(push|call)" % (reads, self.MEMORY), r"^call", r"\(%rsp\b|^(push|pop)", r"^mov\S* %rsp, %rbp", r"\(%rbp\b")
+        plain = r"(?!lea|nop|prefetch|cs |data16|cmp|test)"
+        load = [r"^%s\S+ (.*, )?%s, " % (plain, self.MEMORY), r"^(cmp|test)\S* .*\(", r"^(pop|ret)",
+                r"^(add|sub|inc|dec|or|and|xor)\S* .*%s$" % self.MEMORY]
+        store = [r"^%s\S+ (.*, )?%s$" % (plain, self.MEMORY), r"^(push|call)"]
+        super().__init__("", "-mtriple=x86_64", r"^vfn?m(add|sub)\d+[ps][sd] ", "|".join(load), "|".join(store), r"^call",
+                         r"\(%rsp\b|^(push|pop)", r"^mov\S* %rsp, %rbp", r"\(%rbp\b")
 
     def lanes(self, text, setting):
         kind, width = text.split()[0][-2:], re.findall(r"%([xyz])mm", text)[-1]
