@@ -4,11 +4,11 @@
     cross.py             the processors
     cross.py CPU         a line `compiler<TAB>emulator` for each pair that works here; exit status 77 and the reason when none does
 
-    cpu = cross.CPUS["cortex-a53"]
-    reason = cross.lacking(cpu.compilers[0], cpu.emulators[0])       # '' when a program of this compiler runs there
-    subprocess.run([nncc, model, "-o", "model.c"] + cpu.flags)
-    subprocess.run(cpu.compilers[0] + ["-std=c99", "-O2", "-o", "program", "model.c", "main.c", "-lm"])
-    subprocess.run(cpu.emulators[0] + ["program"])
+    machine = cross.machine("cortex-a53")        # this machine itself, for processors whose instructions it has
+    if not machine.lacking:
+        subprocess.run([nncc, "-mcpu=cortex-a53", model, "-o", "model.c"])
+        subprocess.run(machine.compilers[0] + ["-std=c99", "-O2", "-o", "program", "model.c", "main.c", "-lm"])
+        subprocess.run(machine.emulators[0] + ["program"])
 
 Programs are static. Emulators are those of QEMU's user mode. Where QEMU has that processor, or one without anything newer, an
 instruction that the processor lacks ends the program; RVV runs with agnostic elements set to all ones, at each length of vectors
@@ -16,6 +16,8 @@ that the processor may have. Processors that QEMU 7.2 does not know run as the n
 """
 import functools
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -83,6 +85,17 @@ CPUS = {cpu.name: cpu for cpu in [
 ]}
 
 
+# What this machine must have to run the C for a processor of its own kind, in the words of /proc/cpuinfo. Others need nothing.
+FEATURES = {
+    "haswell": "avx2 fma",
+    "znver4": "avx512f avx512vl avx512bw avx512dq",
+    "cortex-a76": "asimddp asimdhp",
+    "neoverse-n1": "asimddp asimdhp",
+    "neoverse-v1": "asimddp asimdhp i8mm",
+    "neoverse-v2": "asimddp asimdhp i8mm",
+}
+
+
 def run(command, **more):
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60, **more)
 
@@ -119,6 +132,44 @@ def pairs(cpu):
             else:
                 good.append((compiler, emulator))
     return good, reasons
+
+
+class Machine:
+    """Where the C for a processor is built and runs.
+
+    lacking     why that is nowhere; '' when it is somewhere
+    compilers   commands, each a list, the first for what is built once
+    emulators   commands, each a list, to put before a program; [] runs it as it is
+    native      whether it is this machine: sanitizers of the compilers run here, and nowhere else
+    """
+
+    def __init__(self, compilers, emulators, native, lacking=""):
+        self.compilers, self.emulators, self.native, self.lacking = compilers, emulators, native, lacking
+
+
+def this_machine(name):
+    try:
+        with open("/proc/cpuinfo") as f:
+            found = set(re.search(r"^(?:flags|Features)\s*: (.*)", f.read(), re.M).group(1).split())
+    except (OSError, AttributeError):
+        found = set()
+    missing = sorted(set(FEATURES.get(name, "").split()) - found)
+    return Machine([["gcc"]] + [[CLANG]] * bool(shutil.which(CLANG)), [[]], True, "this CPU has no " + " ".join(missing) if missing else "")
+
+
+def machine(name):
+    """The machine for a processor of -mcpu; None: for portable C."""
+    cpu = CPUS.get(name)
+    if not cpu or cpu.triple.split("-")[0] == platform.machine():
+        return this_machine(name)
+    good, reasons = pairs(cpu)
+    return Machine([c for c in cpu.compilers if c in [g[0] for g in good]], [e for e in cpu.emulators if e in [g[1] for g in good]],
+                   False, "" if good else "; ".join(sorted(set(reasons))))
+
+
+def machine_of(flags):
+    """The machine for the C that nncc makes with these flags."""
+    return machine(([None] + [f.split("=")[1] for f in flags if f.startswith("-mcpu=")])[-1])
 
 
 def main():

@@ -24,9 +24,6 @@ RTOL, ATOL, SCALE = 1e-3, 1e-5, 1e-4
 WARNINGS = "-std=c99 -Wall -Wextra -Wpedantic -Werror".split()
 SANITIZE = "-g -fsanitize=address,undefined -fno-sanitize-recover=all".split()
 
-# What a CPU must have to run the C for a processor of nncc -mcpu, in the words of /proc/cpuinfo.
-FEATURES = {"scalar": "", "generic": "", "haswell": "avx2 fma", "znver4": "avx512f avx512vl avx512bw avx512dq"}
-
 SUB_BYTE = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}
 
 
@@ -144,20 +141,6 @@ class Case:
         return None
 
 
-def lacking(flags):
-    """What this machine's CPU lacks to run C that nncc makes with these flags; empty when nothing."""
-    wanted = set()
-    for flag in flags:
-        if flag.startswith("-mcpu="):
-            wanted |= set(FEATURES.get(flag.split("=")[1], "").split())
-    try:
-        with open("/proc/cpuinfo") as f:
-            found = set(re.search(r"^flags\s*: (.*)", f.read(), re.M).group(1).split())
-    except (OSError, AttributeError):
-        found = set()
-    return " ".join(sorted(wanted - found))
-
-
 def parallel(function, items):
     with ThreadPoolExecutor(JOBS) as pool:
         return list(pool.map(function, items))
@@ -171,14 +154,15 @@ def write_table(path, names):
 
 
 def batch_build(cases, c_dir, work, cc, flags):
-    """One program of several models, driver.c and one C file that includes theirs. None, or the compiler's words."""
+    """One program of several models, driver.c and one C file that includes theirs, by the command cc (a list). None, or the
+    compiler's words."""
     os.makedirs(work, exist_ok=True)
     names = [c.prefix for c in cases]
     write_table(os.path.join(work, "table.h"), names)
     with open(os.path.join(work, "models.c"), "w") as f:
         f.writelines('#include "%s.c"\n' % n for n in names)
-    r = subprocess.run([cc] + flags + ["-I" + work, "-I" + c_dir, "-o", os.path.join(work, "prog"),
-                                       os.path.join(work, "models.c"), os.path.join(HERE, "driver.c"), "-lm"],
+    r = subprocess.run(cc + flags + ["-I" + work, "-I" + c_dir, "-o", os.path.join(work, "prog"),
+                                     os.path.join(work, "models.c"), os.path.join(HERE, "driver.c"), "-lm"],
                        capture_output=True, timeout=3000)
     return None if r.returncode == 0 else r.stderr.decode(errors="replace")
 
@@ -213,14 +197,14 @@ def check_tensors(case, tensors):
     return None
 
 
-def batch_run(cases, work, judge=None):
+def batch_run(cases, work, judge=None, emulator=()):
     """Runs the program of batch_build over all its cases, past crashes, and compares (as compare_outputs); case.why tells."""
     for c in cases:
         with open(os.path.join(work, c.prefix + ".in"), "wb") as f:
             f.write(b"".join(to_bytes(a) for a in c.inputs))
     start = 0
     while start < len(cases):
-        r = subprocess.run([os.path.join(work, "prog"), work, str(start)], capture_output=True, timeout=1800)
+        r = subprocess.run([*emulator, os.path.join(work, "prog"), work, str(start)], capture_output=True, timeout=1800)
         started = parse_run(r.stdout.decode(errors="replace"), cases[start:])
         if r.returncode == 0:
             break

@@ -11,7 +11,8 @@ For each accepted network:
   - its object needs nothing but memcpy, memset and libm, and has no writable data;
   - for the own and the digits networks, continuing from each dump gives the same C and header;
   - with --exact-with, the C that nncc makes with those flags instead gives the same bytes.
-With --share N only one in N networks of MODELS is taken, others each day. Flags with an -mcpu that this CPU cannot run skip all.
+With --share N only one in N networks of MODELS is taken, others each day. An -mcpu of another machine takes the compilers and
+emulators of ../cross.py, every pair of them and no sanitizers; one that cannot run here skips all.
 A network that nncc refuses with a proper message is listed and counts as skipped; an own network may not be refused.
 """
 import argparse
@@ -29,6 +30,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 try:
     import numpy as np
     import onnx
+    import cross
     import harness
     import make
 except ImportError as e:
@@ -40,6 +42,7 @@ LIBM = "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf e
        "fmod hypot ldexp llrint llround log log10 log1p log2 lrint lround modf nearbyint nextafter pow remainder rint " \
        "round scalbn sin sinh sqrt tan tanh tgamma trunc".split()
 ALLOWED = {"memcpy", "memset"} | {f + suffix for f in LIBM for suffix in ("", "f")}
+RUN_TIME = re.compile(r"__aeabi_\w+")               # what the ABI of a machine has instead of instructions
 
 
 def load_pb(path):
@@ -101,16 +104,17 @@ def source_of(case, folder):
 
 def compiles(case, work, cc, flags):
     """None, or a compiler's first words on the C."""
-    code, _, err = call([cc] + harness.WARNINGS + flags + ["-c", case.prefix + ".c", "-o", case.prefix + "." + cc + ".o"], cwd=work)
-    return None if code == 0 else "%s: %s" % (cc, err.strip().splitlines()[0] if err.strip() else code)
+    code, _, err = call(cc + harness.WARNINGS + flags + ["-c", case.prefix + ".c", "-o", case.prefix + ".o"], cwd=work)
+    return None if code == 0 else "%s: %s" % (cc[0], err.strip().splitlines()[0] if err.strip() else code)
 
 
 def object_symbols(case, work):
     """None, or what the object needs or has that it may not."""
-    path = os.path.join(work, case.prefix + ".gcc.o")
+    path = os.path.join(work, case.prefix + ".o")
     needs = {line.split()[-1] for line in call(["nm", "-u", path])[1].splitlines()} - {"_GLOBAL_OFFSET_TABLE_"}
-    if needs - ALLOWED:
-        return "needs " + ", ".join(sorted(needs - ALLOWED))
+    needs = {n for n in needs - ALLOWED if not RUN_TIME.fullmatch(n)}
+    if needs:
+        return "needs " + ", ".join(sorted(needs))
     writable = [line for line in call(["objdump", "-t", path])[1].splitlines() if re.search(r" O (\.data|\.bss|\*COM\*)\s", line)]
     return "has writable data: " + writable[0].split()[-1] if writable else None
 
@@ -147,40 +151,50 @@ def same_from_dumps(case, nncc, work):
     return None
 
 
-def runs(case, work, sanitize):
-    """Builds and runs the case's C and compares the outputs."""
+def runs_with(case, work, cc, flags, emulators):
+    """Builds the case's C, runs it under each emulator and compares the outputs."""
     folder = os.path.join(work, "run")
-    flags = ["-O1"] + harness.SANITIZE if sanitize else ["-O2", "-g"]
-    words = harness.batch_build([case], work, folder, "gcc", harness.WARNINGS + flags)
+    words = harness.batch_build([case], work, folder, cc, harness.WARNINGS + flags)
     if words is not None:
         return "its C does not compile: %s" % words.strip().splitlines()[0]
     case.why = None
-    harness.batch_run([case], folder)
-    if case.why and case.quantised and case.why.startswith("output "):
-        return harness.compare_outputs(case, os.path.join(folder, case.prefix + ".out"), close_enough)
-    return case.why
+    for emulator in emulators:
+        harness.batch_run([case], folder, emulator=emulator)
+        if case.why and case.quantised and case.why.startswith("output "):
+            case.why = harness.compare_outputs(case, os.path.join(folder, case.prefix + ".out"), close_enough)
+        if case.why:
+            return " ".join(cc[:1] + emulator) + ": " + case.why
+    return None
 
 
-def outputs_of(case, c_dir, folder):
+def runs(case, work, machine):
+    """Here by gcc, with its sanitizers unless that takes too long; elsewhere by each compiler."""
+    sanitize = machine.native and macs_of(case, work) <= SANITIZED_MACS
+    flags = ["-O1"] + harness.SANITIZE if sanitize else ["-O2", "-g"]
+    compilers = machine.compilers[:1] if machine.native else machine.compilers
+    return next(filter(None, (runs_with(case, work, cc, flags, machine.emulators) for cc in compilers)), None)
+
+
+def outputs_of(case, c_dir, folder, machine):
     """Builds the C of a compiled case as it is rounded nowhere but where it says, and runs it: (outputs, None) or (None, why)."""
-    words = harness.batch_build([case], c_dir, folder, "gcc", harness.WARNINGS + ["-O1", "-ffp-contract=off"])
+    words = harness.batch_build([case], c_dir, folder, machine.compilers[0], harness.WARNINGS + ["-O1", "-ffp-contract=off"])
     if words is not None:
         return None, "its C does not compile: %s" % words.strip().splitlines()[0]
     case.why = None
-    harness.batch_run([case], folder, lambda got, want: (got,))
+    harness.batch_run([case], folder, lambda got, want: (got,), machine.emulators[0])
     why, case.why = case.why, None
     return (why[0], None) if isinstance(why, tuple) else (None, why)
 
 
-def same_bytes(case, nncc, work, flags):
+def same_bytes(case, nncc, work, flags, machine):
     """The C made with other flags gives the same bytes; None or what differs."""
     folder = os.path.join(work, "exact")
     os.makedirs(folder)
     other = harness.Case(case.name, case.path, [f for f in case.flags if f.startswith("--shape=")] + flags, case.inputs, case.outputs)
     if not other.compile(nncc, folder):
         return "refused with %s: %s" % (" ".join(flags), other.messages[:1])
-    want, why = outputs_of(other, folder, os.path.join(folder, "run"))
-    got, problem = outputs_of(case, work, os.path.join(work, "exact-run")) if not why else (None, None)
+    want, why = outputs_of(other, folder, os.path.join(folder, "run"), machine)
+    got, problem = outputs_of(case, work, os.path.join(work, "exact-run"), machine) if not why else (None, None)
     for k in range(len(want or []) if got else 0):
         if got[k].tobytes() != want[k].tobytes():
             problem = problem or "output %d: other bytes than with %s" % (k, " ".join(flags))
@@ -195,12 +209,11 @@ def macs_of(case, work):
 def check(case, nncc, work, a):
     """Everything about one accepted network; None or what is wrong. The first failing step ends it."""
     steps = [lambda: same_again(case, a.twin or nncc, work),
-             lambda: compiles(case, work, "gcc", ["-O1"]),
-             lambda: compiles(case, work, "clang-19", ["-O1"]) if shutil.which("clang-19") else None,
+             lambda: next(filter(None, (compiles(case, work, cc, ["-O1"]) for cc in reversed(a.machine.compilers))), None),
              lambda: object_symbols(case, work),
-             lambda: runs(case, work, macs_of(case, work) <= SANITIZED_MACS),
+             lambda: runs(case, work, a.machine),
              lambda: same_from_dumps(case, nncc, work) if case.group != "real" else None,
-             lambda: same_bytes(case, nncc, work, a.exact_with.split()) if a.exact_with else None]
+             lambda: same_bytes(case, nncc, work, a.exact_with.split(), a.machine) if a.exact_with else None]
     for step in steps:
         why = step()
         if why:
@@ -250,8 +263,9 @@ def main():
     ap.add_argument("--share", type=int, default=1, help="take one in so many networks of the corpus")
     ap.add_argument("--twin", type=os.path.abspath, help="another build of nncc, which must give the same C")
     a = ap.parse_args()
-    if harness.lacking(a.flags.split()):
-        print("SKIP models: this CPU has no %s" % harness.lacking(a.flags.split()))
+    a.machine = cross.machine_of(a.flags.split())
+    if a.machine.lacking:
+        print("SKIP models: %s" % a.machine.lacking)
         return 77
     shutil.rmtree(a.work, ignore_errors=True)
     cases, absent = find_cases(a)

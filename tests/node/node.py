@@ -128,12 +128,12 @@ def run_batches(cases, work, cc):
     """Builds and runs all accepted cases; each gets its `why`."""
     def one(k):
         part, folder = cases[k:k + PER_PROGRAM], os.path.join(work, "batch%03d" % (k // PER_PROGRAM))
-        if harness.batch_build(part, work, folder, cc, SANITIZED) is None:
+        if harness.batch_build(part, work, folder, [cc], SANITIZED) is None:
             harness.batch_run(part, folder)
             return
         for c in part:                     # one of them does not compile: find out which
             folder = os.path.join(work, "one-" + c.name)
-            words = harness.batch_build([c], work, folder, cc, SANITIZED)
+            words = harness.batch_build([c], work, folder, [cc], SANITIZED)
             if words is None:
                 harness.batch_run([c], folder)
             else:

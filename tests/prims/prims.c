@@ -1,9 +1,12 @@
 /* Prints C that compares each row of a target's table with what scalar.def says of it.
  *
  *   prims --list      the processors whose tables this machine can run, one for each table
+ *   prims --others    those of the other tables, each with why this machine cannot run its C
  *   prims CPU math    C that compares the functions of math.def with libm: includes ulps.h
  *   prims CPU TYPE    the C for f32 or f64: includes rows.h, prints the rows that differ and
- * ends with `N passed, N failed, 0 skipped` */
+ * ends with `N passed, N failed, 0 skipped`
+ *
+ * Exit status 3 when the table has no vectors of that type. */
 #include "codegen/codegen.h"
 #include "codegen/prim.h"
 
@@ -90,7 +93,8 @@ static const struct signature signatures[] = {
 enum {
     NUM_SIGNATURES = sizeof signatures / sizeof *signatures,
     MOST_ARGS = 3,
-    APART = 3, // numbers of a gather that some lanes have
+    NO_VECTORS = 3, // exit status
+    APART = 3,      // numbers of a gather that some lanes have
     MOST_TEXT = 1024
 };
 
@@ -336,25 +340,36 @@ static void print_math(struct printer *p) {
     str_free(&head);
 }
 
-/* Tables stand in the order of what a machine must have: it runs those before its own, and any
- * machine runs those that name no instructions. */
-static void list_runnable(void) {
+/* Why this machine cannot run the C for t; NULL: it can. Tables stand in the order of what a
+ * machine must have: it runs those before its own, and any machine runs those that name no
+ * instructions. */
+static const char *obstacle(const struct target *t) {
     const struct target *own = target_find("native");
+    if (t->machine && (!own->machine || strcmp(t->machine, own->machine) != 0))
+        return "another machine";
+    return t->attribute && t->vector_bytes > own->vector_bytes ? "this processor lacks it"
+                                                               : NULL;
+}
+
+static void list_cpus(bool runs) {
     const struct cpu *cpu;
     const char *last = "";
     for (int k = 0; (cpu = target_list(k)); k++) {
         const struct target *t = &cpu->target;
-        bool machine = !t->machine || (own->machine && strcmp(t->machine, own->machine) == 0);
-        bool runs = !t->attribute || t->vector_bytes <= own->vector_bytes;
-        if (strcmp(t->name, last) != 0 && t->vector_bytes > 0 && machine && runs)
+        const char *why = obstacle(t);
+        if (t->vector_bytes == 0 || (why == NULL) != runs)
+            continue;
+        if (!runs)
+            printf("%s\t%s: %s\n", cpu->name, t->name, why);
+        else if (strcmp(t->name, last) != 0)
             printf("%s\n", cpu->name);
         last = t->name;
     }
 }
 
 int main(int argc, char **argv) {
-    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
-        list_runnable();
+    if (argc == 2 && (strcmp(argv[1], "--list") == 0 || strcmp(argv[1], "--others") == 0)) {
+        list_cpus(strcmp(argv[1], "--list") == 0);
         return 0;
     }
     const struct target *target = argc == 3 ? target_find(argv[1]) : NULL;
@@ -362,8 +377,10 @@ int main(int argc, char **argv) {
     enum dtype type = math        ? DTYPE_F32
                       : argc == 3 ? dtype_from_text(argv[2], strlen(argv[2]))
                                   : DTYPE_NONE;
-    if (!target || prim_lanes(target, type) == 0) {
-        fprintf(stderr, "usage: prims --list | prims CPU f32|f64|math\n");
+    if (target && dtype_is_float(type) && prim_lanes(target, type) == 0)
+        return NO_VECTORS;
+    if (!target || !dtype_is_float(type)) {
+        fprintf(stderr, "usage: prims --list | prims --others | prims CPU f32|f64|math\n");
         return 2;
     }
     struct printer p = {target, target_find("scalar"), type, prim_lanes(target, type), {0}, {0},

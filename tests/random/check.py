@@ -32,7 +32,7 @@ class Subject:
     def __init__(self, name, model, inputs):
         self.name, self.model, self.inputs = name, model, inputs
         self.kind, self.why = None, ""
-        self.got = None                  # outputs at the two levels
+        self.got = None                  # outputs at the lower level, and at the higher one by each emulator
         self.want = None                 # outputs of ONNX Runtime
 
     def save(self, folder):
@@ -49,11 +49,11 @@ class Subject:
 
 
 class Settings:
-    """nncc, the two levels (lists of flags), the C compiler and its flags."""
+    """nncc, the two levels (lists of flags), the machine that runs both (cross.py), flags of its C compiler."""
 
-    def __init__(self, nncc, levels, cc="gcc", sanitize=False, exact=False):
-        self.nncc, self.levels, self.cc, self.exact = os.path.abspath(nncc), levels, cc, exact
-        self.c_flags = ["-O1"] + harness.WARNINGS + (harness.SANITIZE if sanitize else [])
+    def __init__(self, nncc, levels, machine, sanitize=False, exact=False):
+        self.nncc, self.levels, self.machine, self.exact = os.path.abspath(nncc), levels, machine, exact
+        self.c_flags = ["-O1"] + harness.WARNINGS + (harness.SANITIZE if sanitize and machine.native else [])
         if exact:  # acoshf(1.1f) by the C compiler, where it sees the number, is not always libm's
             self.c_flags.append("-fno-builtin")
 
@@ -119,7 +119,7 @@ def build_and_run(pairs, level, settings, work):
     """pairs: (subject, case) of one level. Fills case.outputs, decides what fails to build or run."""
     c_dir, folder = os.path.join(work, "level%d" % level), os.path.join(work, "batch%d" % level)
     shutil.rmtree(folder, ignore_errors=True)
-    words = harness.batch_build([c for _, c in pairs], c_dir, folder, settings.cc, settings.c_flags)
+    words = harness.batch_build([c for _, c in pairs], c_dir, folder, settings.machine.compilers[0], settings.c_flags)
     if words is not None and len(pairs) > 1:             # one of them: find out which
         half = len(pairs) // 2
         build_and_run(pairs[:half], level, settings, work)
@@ -132,21 +132,25 @@ def build_and_run(pairs, level, settings, work):
         return
     for subject, case in pairs:
         case.outputs = output_arrays(subject)
-    harness.batch_run([c for _, c in pairs], folder, lambda got, want: (got,))
-    for subject, case in pairs:
-        if isinstance(case.why, tuple):
-            subject.got.append(case.why[0])
-        else:
-            subject.decide("run", "%s: %s" % (flags, case.why))
+    for emulator in settings.machine.emulators if level else settings.machine.emulators[:1]:
+        for _, case in pairs:
+            case.why = None
+        harness.batch_run([c for _, c in pairs], folder, lambda got, want: (got,), emulator)
+        for subject, case in pairs:
+            if isinstance(case.why, tuple):
+                subject.got.append(case.why[0])
+            else:
+                subject.decide("run", "%s: %s" % (" ".join(emulator) or flags, case.why))
 
 
 def judge(subject, settings):
     """Compares the levels with each other and with ONNX Runtime."""
     precision = precision_of(subject.model)
-    low, high = subject.got
-    why = differs(high, low, precision, settings.exact)
-    if why:
-        subject.decide("levels", why)
+    low = subject.got[0]
+    for high in subject.got[1:]:
+        why = differs(high, low, precision, settings.exact)
+        if why:
+            subject.decide("levels", why)
     try:
         subject.want = oracle.run_model(subject.model, subject.inputs)
     except oracle.Refused:

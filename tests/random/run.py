@@ -4,6 +4,7 @@
   run.py --nncc PATH [--count N] [--seed S] [--only K,...] [--low=-O0] [--high=-O1] [--sanitize] [--exact] [--keep DIR]
   run.py --nncc PATH --found        the graphs of found/ alone, each of which failed once
 
+With an -mcpu of another machine both levels are built and run by its compiler and its emulators (../cross.py), without sanitizers.
 Graph K of seed S is the same on every machine with the same packages. Failures are shrunk and written to DIR (default:
 found/ beside this file), a folder each.
 """
@@ -23,6 +24,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 try:
     import numpy as np
     import check
+    import cross
     import found
     import graph as graphs
     import harness
@@ -160,7 +162,7 @@ def main():
     ap.add_argument("--only", type=lambda text: [int(k) for k in text.split(",")], help="these graphs of the seed alone")
     ap.add_argument("--low", default="-O0", help="flags of nncc")
     ap.add_argument("--high", help="flags of nncc; default: the highest level of nncc --help")
-    ap.add_argument("--cc", default="gcc")
+    ap.add_argument("--cc", help="command of the C compiler; default: the first that ../cross.py has for the machine")
     ap.add_argument("--sanitize", action="store_true", help="build the C with sanitizers")
     ap.add_argument("--exact", action="store_true", help="floats of the two levels must be the same, too (--strict)")
     ap.add_argument("--work", default="random-work")
@@ -169,10 +171,12 @@ def main():
     ap.add_argument("--found", action="store_true")
     a = ap.parse_args()
     levels = [a.low.split(), (a.high or highest_level(a.nncc)).split()]
-    if harness.lacking(levels[0] + levels[1]):
-        print("SKIP random graphs: this CPU has no %s" % harness.lacking(levels[0] + levels[1]))
+    machine = cross.machine_of(levels[0] + levels[1])
+    if machine.lacking:
+        print("SKIP random graphs: %s" % machine.lacking)
         return 77
-    settings = check.Settings(a.nncc, levels, a.cc, a.sanitize, a.exact)
+    machine.compilers = [a.cc.split()] if a.cc else machine.compilers
+    settings = check.Settings(a.nncc, levels, machine, a.sanitize, a.exact)
     passed, failed, skipped = (found_graphs if a.found else random_graphs)(a, settings)
     print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
     return int(failed > 0)

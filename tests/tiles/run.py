@@ -1,10 +1,11 @@
-"""Tiles as vectors: every tile of *.ast as C for each target that this CPU runs, against the portable C.
+"""Tiles as vectors: every tile of *.ast as C for each target that runs here, against the portable C.
 
-    run.py --nncc build/nncc [--work DIR] [--only NAME]
+    run.py --nncc build/nncc [--work DIR] [--only NAME] [--mcpu CPU,...]
 
-Random inputs; gcc (with sanitizers, and without at -O2) and clang-19, warnings as errors; the driver of tests/driver.c guards
+Random inputs; gcc (with sanitizers, and without at -O2) and clang-19, warnings as errors; other machines by the compilers and
+emulators of ../cross.py, without sanitizers; the driver of tests/driver.c guards
 every buffer. By default values agree within a few roundings of the largest partial sum; under --strict, built with
--ffp-contract=off, bit for bit. The first line of an .ast may say `# scalar` for what no table of vectors prints as such.
+-ffp-contract=off, bit for bit as on the same machine. The first line of an .ast may say `# scalar` for what no table of vectors prints as such.
 """
 import argparse
 import glob
@@ -22,27 +23,23 @@ except ImportError:
     sys.exit(77)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import cross  # noqa: E402
+
 WARNINGS = "-std=c99 -Wall -Wextra -Wpedantic -Wshadow -Werror".split()
 TYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "bool": np.uint8}
-# table: what /proc/cpuinfo must have; how its vectors look in C
+# processor: how its vectors look in C
 TARGETS = {
-    "generic": ([], r"\bnncc_f(32x4|64x2)\b"),
-    "haswell": (["avx2", "fma"], r"\b__m256d?\b"),
-    "znver4": (["avx512f", "avx512vl", "avx512bw", "avx512dq"], r"\b__m(512|256)d?\b"),  # half vectors as well
+    "generic": r"\bnncc_f(32x4|64x2)\b",
+    "haswell": r"\b__m256d?\b",
+    "znver4": r"\b__m(512|256)d?\b",  # half vectors as well
+    "cortex-a53": r"\bfloat(32x4|64x2)_t\b",
 }
 
 
 def run(command):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.returncode, done.stdout
-
-
-def cpu_flags():
-    try:
-        with open("/proc/cpuinfo") as f:
-            return set(re.search(r"^flags\s*: (.*)", f.read(), re.M).group(1).split())
-    except (OSError, AttributeError):
-        return set()
 
 
 class Tile:
@@ -76,7 +73,7 @@ class Failed(Exception):
 
 
 def build(tiles, nncc, work, flags, cc, cc_flags):
-    """Compiles and runs all tiles in a folder of their own: their outputs are there."""
+    """Compiles all tiles in a folder of their own by the command cc; the program is there."""
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     sources = []
@@ -95,14 +92,19 @@ def build(tiles, nncc, work, flags, cc, cc_flags):
     with open(os.path.join(work, "table.h"), "w") as f:
         f.writelines('#include "%s.h"\n' % t.name for t in tiles)
         f.write("static const nncc_model *const models[] = {%s};\n" % ", ".join("&%s_model" % t.name for t in tiles))
-    binary = os.path.join(work, "driver")
-    code, out = run([cc] + WARNINGS + cc_flags + ["-I", work, os.path.join(HERE, "..", "driver.c")] + sources + ["-o", binary, "-lm"])
+    code, out = run(cc + WARNINGS + cc_flags +
+                    ["-I", work, os.path.join(HERE, "..", "driver.c")] + sources + ["-o", os.path.join(work, "driver"), "-lm"])
     if code:
-        raise Failed("%s: %s" % (cc, out[:2000]))
-    code, out = run([binary, work])
+        raise Failed("%s: %s" % (cc[0], out[:2000]))
+
+
+def outputs_of(tiles, work, emulator):
+    """Runs what build() made: the outputs of each tile."""
+    code, out = run(emulator + [os.path.join(work, "driver"), work])
     bad = [line for line in out.splitlines() if line.startswith("bad ")]
     if code or bad:
-        raise Failed("%s: %s" % (" ".join([cc] + cc_flags), bad[0] if bad else out[-2000:]))
+        raise Failed("%s: %s" % (" ".join(emulator) or "the program", bad[0] if bad else out[-2000:]))
+    return {t.name: t.read(work) for t in tiles}
 
 
 def differs(tile, got, want, exact):
@@ -124,62 +126,75 @@ def differs(tile, got, want, exact):
     return None
 
 
+class Job:
+    """All tiles for one processor by one compiler, and what its machine runs them with."""
+
+    def __init__(self, cpu, machine, cc, cc_flags, strict=False):
+        self.cpu, self.machine, self.cc, self.strict = cpu, machine, cc, strict
+        self.cc_flags = cc_flags + ["-ffp-contract=off"] * strict
+        self.name = "%s%s %s %s" % (cpu, " --strict" if strict else "", cc[0], " ".join(cc_flags))
+
+    def judge(self, tiles, want, nncc, work):
+        """(name, what is wrong or None) of each tile under each emulator, or of the build."""
+        work = os.path.join(work, re.sub(r"[^\w.=-]+", "-", self.name))
+        try:
+            if self.strict and not self.machine.native:      # its libm rounds as it likes
+                build(tiles, nncc, work, [], self.cc, self.cc_flags)
+                want = outputs_of(tiles, work, self.machine.emulators[0])
+            build(tiles, nncc, work, ["-mcpu=" + self.cpu] + ["--strict"] * self.strict, self.cc, self.cc_flags)
+            return [answer for emulator in self.machine.emulators for answer in self.run(tiles, want, work, emulator)]
+        except Failed as e:
+            return [(self.name, e)]
+
+    def run(self, tiles, want, work, emulator):
+        got, answers = outputs_of(tiles, work, emulator), []
+        for t in tiles:
+            with open(os.path.join(work, t.name + ".c")) as f:
+                missing = not self.strict and not t.scalar and not re.search(TARGETS[self.cpu], f.read())
+            why = "no vectors" if missing else differs(t, got[t.name], want[t.name], self.strict)
+            answers.append((" ".join([self.name] + emulator) + ": " + t.name, why))
+        return answers
+
+
+def jobs_of(cpu):
+    """Those of one processor, and why there are none."""
+    machine = cross.machine(cpu)
+    if machine.lacking:
+        return [], machine.lacking
+    jobs = [Job(cpu, machine, cc, ["-O2"]) for cc in machine.compilers]
+    jobs.append(Job(cpu, machine, machine.compilers[0], ["-O2"], strict=True))
+    if machine.native:
+        jobs.append(Job(cpu, machine, machine.compilers[0], ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]))
+    return jobs, ""
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--nncc", required=True)
     p.add_argument("--work", default="tiles-work")
     p.add_argument("--only", default="*")
+    p.add_argument("--mcpu", type=lambda text: text.split(","), default=list(TARGETS))
     args = p.parse_args()
     tiles = [Tile(path) for path in sorted(glob.glob(os.path.join(HERE, args.only + ".ast")))]
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-
-    def say(name, why):
-        counts["failed" if why else "passed"] += 1
-        if why:
-            print("FAIL %s: %s" % (name, why))
-
+    passed = failed = skipped = 0
     portable = os.path.join(args.work, "portable")
-    build(tiles, args.nncc, portable, [], "gcc", ["-O1", "-ffp-contract=off"])
-    want = {t.name: t.read(portable) for t in tiles}
-    ways = [("gcc", ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]), ("gcc", ["-O2"])]
-    if shutil.which("clang-19"):
-        ways.append(("clang-19", ["-O2"]))
-    else:
-        print("SKIP no clang-19: gcc alone")
-    cpu = cpu_flags()
+    build(tiles, args.nncc, portable, [], ["gcc"], ["-O1", "-ffp-contract=off"])
+    want = outputs_of(tiles, portable, [])
     jobs = []
-    for target, (needs, vectors) in TARGETS.items():
-        if not cpu.issuperset(needs):
-            print("SKIP %s: this CPU has no %s" % (target, " ".join(sorted(set(needs) - cpu))))
-            counts["skipped"] += len(tiles)
-            continue
-        jobs += [(target, vectors, False, cc, flags) for cc, flags in ways]
-        jobs += [(target, vectors, True, cc, flags) for cc, flags in ways[1:2]]
-
-    def judge(job):
-        """(name, what is wrong or None) of each tile, or of the build."""
-        target, vectors, strict, cc, flags = job
-        name = "%s%s %s %s" % (target, " --strict" if strict else "", cc, " ".join(flags))
-        work = os.path.join(args.work, "%s-%d-%s-%s" % (target, strict, cc, flags[0][1:]))
-        nncc_flags = ["-mcpu=" + target] + ["--strict"] * strict
-        try:
-            build(tiles, args.nncc, work, nncc_flags, cc, flags + ["-ffp-contract=off"] * strict)
-        except Failed as e:
-            return [(name, e)]
-        answers = []
-        for t in tiles:
-            with open(os.path.join(work, t.name + ".c")) as f:
-                missing = not strict and not t.scalar and not re.search(vectors, f.read())
-            why = "no vectors" if missing else differs(t, t.read(work), want[t.name], strict)
-            answers.append(("%s: %s" % (name, t.name), why))
-        return answers
-
+    for cpu in args.mcpu:
+        more, why = jobs_of(cpu)
+        jobs += more
+        if why:
+            print("SKIP %s: %s" % (cpu, why))
+            skipped += len(tiles)
     with ThreadPoolExecutor(2) as pool:
-        for answers in pool.map(judge, jobs):
+        for answers in pool.map(lambda job: job.judge(tiles, want, args.nncc, args.work), jobs):
             for name, why in answers:
-                say(name, why)
-    print("%d passed, %d failed, %d skipped" % (counts["passed"], counts["failed"], counts["skipped"]))
-    sys.exit(1 if counts["failed"] else 0)
+                passed, failed = passed + (not why), failed + bool(why)
+                if why:
+                    print("FAIL %s: %s" % (name, why))
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
