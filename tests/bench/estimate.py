@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What generated C costs on processors that this machine is not: instructions counted exactly, cycles estimated.
 
-  estimate.py -mcpu=CPU [--nncc build/nncc] [--cc gcc|clang] [--vlen BITS] [--flags=FLAGS] [--against=FLAGS] [--loops N [--text]] CASE...
+  estimate.py -mcpu=CPU [--nncc build/nncc] [--cc gcc|clang] [--vlen BITS] [--flags=FLAGS] [--against=FLAGS] [--functions N]
+              [--loops N [--text]] [--json FILE] CASE...
   estimate.py --calibrate [--nncc build/nncc] [CASE...]
 
 CPU: one of tests/cross.py. CASE: as run.py takes them. --against=-O0 counts a second compilation by those flags, too. --calibrate
@@ -78,13 +79,15 @@ class Bench:
 def figures(bench, case, name, flags):
     """Counts and estimates of a case compiled with these flags."""
     functions, macs, program = bench.count(case, flags, name)
-    n, per_mac = counts.total(functions), max(macs, 1)
     cycles, of_peak, found = bench.estimate(functions, macs, program.isa)
-    f = {"case": case.name, "macs": macs, "instructions": n, "per_mac": n / per_mac,
-         "fma_share": counts.total(functions, "fma") / n, "loads_per_mac": counts.total(functions, "load") / per_mac,
-         "stores_per_mac": counts.total(functions, "store") / per_mac, "cycles": cycles, "of_peak": of_peak}
+    n, fmas, loads, stores = (counts.total(functions, kind) for kind in (None, "fma", "load", "store"))
+    per_mac = (lambda count: count / macs if macs else None)
+    f = {"case": case.name, "macs": macs, "instructions": n, "per_mac": per_mac(n), "fma_share": fmas / n, "loads_per_mac": per_mac(loads),
+         "stores_per_mac": per_mac(stores), "cycles": cycles, "of_peak": of_peak if macs else None}
     f["loops"] = [describe(loop, n, bench.core) for loop in found if loop.total >= loops.LEAST_SHARE * n]
-    f["functions"] = {k: sum(i.count for i in body) for k, body in functions.items()}
+    f["functions"] = sorted((dict({k: counts.total({name: body}, k) for k in ("fma", "load", "store")}, function=name,
+                                  instructions=counts.total({name: body})) for name, body in functions.items()),
+                            key=lambda row: -row["instructions"])
     return f
 
 
@@ -114,12 +117,19 @@ def print_head(bench, a):
 
 
 def print_row(f, other):
-    per_mac = (lambda v: v if f["macs"] else None)
     print("%-28s %9.2f %10.3f %8s %6.1f %8s %8s %10s %7s%s" % (
-        f["case"], f["macs"] / 1e6, f["instructions"] / 1e6, number(per_mac(f["per_mac"]), "%.4f"), 100 * f["fma_share"],
-        number(per_mac(f["loads_per_mac"]), "%.4f"), number(per_mac(f["stores_per_mac"]), "%.4f"),
+        f["case"], f["macs"] / 1e6, f["instructions"] / 1e6, number(f["per_mac"], "%.4f"), 100 * f["fma_share"],
+        number(f["loads_per_mac"], "%.4f"), number(f["stores_per_mac"], "%.4f"),
         number(f["cycles"] and f["cycles"] / 1e6, "%.3f"), number(f["of_peak"] and 100 * f["of_peak"], "%.1f"),
-        "   %8s %6.1f" % (number(per_mac(other["per_mac"]), "%.4f"), other["instructions"] / f["instructions"]) if other else ""), flush=True)
+        "   %8s %6.1f" % (number(other["per_mac"], "%.4f"), other["instructions"] / f["instructions"]) if other else ""), flush=True)
+
+
+def print_functions(f, most):
+    print("    %-48s %7s %10s %6s %7s %7s" % ("function", "share %", "M instr", "FMA %", "load %", "store %"))
+    for row in f["functions"][:most]:
+        n = row["instructions"]
+        print("    %-48.48s %7.1f %10.3f %6.1f %7.1f %7.1f" % (row["function"], 100 * n / f["instructions"], n / 1e6, 100 * row["fma"] / n,
+                                                              100 * row["load"] / n, 100 * row["store"] / n), flush=True)
 
 
 def print_loops(f, most, with_text):
@@ -158,6 +168,8 @@ def estimate_all(found, bench, a):
             failed += 1
             continue
         print_row(f, other)
+        if a.functions:
+            print_functions(f, a.functions)
         if a.loops:
             print_loops(f, a.loops, a.text)
         results.append({"own": f, "against": other})
@@ -236,6 +248,7 @@ def arguments():
     ap.add_argument("--vlen", type=int, help="bits of RVV's vectors")
     ap.add_argument("--flags", default="", help="of nncc, besides --target, -mcpu and --weights=bin")
     ap.add_argument("--against", metavar="FLAGS", help="count that as well, such as --against=-O0")
+    ap.add_argument("--functions", type=int, default=0, metavar="N", help="show the N functions that run most instructions")
     ap.add_argument("--loops", type=int, default=0, metavar="N", help="show the N innermost loops that run most")
     ap.add_argument("--text", action="store_true", help="and their instructions")
     ap.add_argument("--json", metavar="FILE")
