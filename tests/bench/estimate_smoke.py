@@ -119,6 +119,8 @@ def check_loop(c, name, text, library, work):
 
 # ---- estimate.py ----
 
+OTHERS = {"cortex-a7": 4, "rv64gcv": 32, "haswell": 8}   # the most lanes of a multiply-add; of RVV 8 registers of 128 bits
+
 def estimate(nncc, path, *arguments):
     command = [sys.executable, os.path.join(HERE, "estimate.py"), "--nncc", nncc, "--json", path]
     r = subprocess.run(command + list(arguments), capture_output=True, text=True, timeout=300)
@@ -151,6 +153,24 @@ def check_estimates(c, nncc, work):
         c.that(estimate(nncc, os.path.join(work, "second.json"), *arguments)[1] == cases, "a second run gives the same to the instruction")
 
 
+def check_others(c, nncc, work):
+    """A product of matrices on the other instruction sets; returns how many could not be run."""
+    known = subprocess.run([nncc, "-mcpu=help"], capture_output=True, text=True, check=True).stdout.split()
+    skipped = 0
+    for name, lanes in OTHERS.items():
+        if name not in known:
+            continue
+        code, cases = estimate(nncc, os.path.join(work, name + ".json"), "-mcpu=" + name, "--loops=1", "gemm_24")
+        skipped += code == 77
+        c.that(code in (0, 77), "%s: estimate.py counts" % name)
+        for own in (case["own"] for case in cases):
+            top = max(own["loops"], key=lambda l: l["fmas"])
+            c.that(own["per_mac"] < 1 and own["fma_share"] > 0.2, "%s: instructions of a product of matrices" % name)
+            c.that(own["fma_share"] * own["instructions"] * lanes >= own["macs"], "%s: enough multiply-adds" % name)
+            c.that(top["fmas"] > 0 and top["macs"] <= lanes * top["fmas"], "%s: multiply-adds of the inner loop" % name)
+    return skipped
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--nncc", required=True)
@@ -169,6 +189,7 @@ def main():
     library = counts.plugin(a.work)
     skipped = sum(not check_loop(c, name, text, library, a.work) for name, text in LOOPS.items())
     check_estimates(c, os.path.abspath(a.nncc), a.work)
+    skipped += check_others(c, os.path.abspath(a.nncc), a.work)
     print("%d passed, %d failed, %d skipped" % (c.passed, c.failed, skipped))
     return c.failed > 0
 
