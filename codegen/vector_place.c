@@ -36,18 +36,41 @@ static bool add_atom(struct linear *l, const struct expr *e, int64_t factor) {
     return true;
 }
 
-static bool add_linear(struct linear *l, const struct expr *e, int64_t factor);
+static bool add_linear(struct arena *a, struct linear *l, const struct expr *e, int64_t factor);
 
-/* Adds factor * (e / by), or of e % by, e being a sum of multiples of `by` and a constant;
- * false: it is none. */
-static bool add_quotient(struct linear *l, const struct expr *e, int64_t by, int64_t factor) {
+static int64_t greatest_divisor(int64_t x, int64_t y) {
+    while (y != 0) {
+        int64_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return x < 0 ? -x : x;
+}
+
+/* The terms as an expression, positive ones first. */
+static const struct expr *sum_of(struct arena *a, const struct linear *l, int64_t constant);
+
+/* Adds factor * (e / by), or of e % by: of multiples of `by` and a constant it is linear. Of
+ * multiples of a divisor of it, the constant's rest by that divisor changes no quotient and
+ * stands beside the remainder. False: it is as it was. */
+static bool add_quotient(struct arena *a, struct linear *l, const struct expr *e, int64_t by,
+                         int64_t factor) {
     struct linear sum = {.constant = 0};
-    int64_t moved, rest;
-    if (by <= 0 || !add_linear(&sum, e->arg[0], 1))
+    int64_t moved, rest, unit = by;
+    if (by <= 0 || !add_linear(a, &sum, e->arg[0], 1))
         return false;
     for (int i = 0; i < sum.n; i++)
-        if (sum.terms[i].factor % by)
+        unit = greatest_divisor(sum.terms[i].factor, unit);
+    if (unit < by) {
+        rest = (sum.constant % unit + unit) % unit;
+        if (rest == 0)
             return false;
+        const struct expr *whole = sum_of(a, &sum, sum.constant - rest);
+        return add_atom(l, expr_2(a, e->func, whole, e->arg[1]), factor) &&
+               (e->func == FUNC_DIV ||
+                (!__builtin_mul_overflow(rest, factor, &moved) &&
+                 !__builtin_add_overflow(l->constant, moved, &l->constant)));
+    }
     rest = (sum.constant % by + by) % by;
     if (e->func == FUNC_MOD)
         return !__builtin_mul_overflow(rest, factor, &moved) &&
@@ -61,20 +84,21 @@ static bool add_quotient(struct linear *l, const struct expr *e, int64_t by, int
 }
 
 /* Adds factor * e. */
-static bool add_linear(struct linear *l, const struct expr *e, int64_t factor) {
+static bool add_linear(struct arena *a, struct linear *l, const struct expr *e,
+                       int64_t factor) {
     int64_t v;
     if (expr_as_int(e, &v))
         return !__builtin_mul_overflow(v, factor, &v) &&
                !__builtin_add_overflow(l->constant, v, &l->constant);
     if (e->kind == EXPR_FUNC && (e->func == FUNC_ADD || e->func == FUNC_SUB))
-        return add_linear(l, e->arg[0], factor) &&
-               add_linear(l, e->arg[1], e->func == FUNC_ADD ? factor : -factor);
+        return add_linear(a, l, e->arg[0], factor) &&
+               add_linear(a, l, e->arg[1], e->func == FUNC_ADD ? factor : -factor);
     if (e->kind == EXPR_FUNC && e->func == FUNC_MUL && expr_as_int(e->arg[1], &v))
-        return !__builtin_mul_overflow(v, factor, &v) && add_linear(l, e->arg[0], v);
+        return !__builtin_mul_overflow(v, factor, &v) && add_linear(a, l, e->arg[0], v);
     if (e->kind == EXPR_FUNC && (e->func == FUNC_DIV || e->func == FUNC_MOD) &&
         expr_as_int(e->arg[1], &v)) {
         struct linear before = *l;
-        if (add_quotient(l, e, v, factor))
+        if (add_quotient(a, l, e, v, factor))
             return true;
         *l = before;
     }
@@ -113,7 +137,7 @@ static const struct expr *sum_of(struct arena *a, const struct linear *l, int64_
 bool vector_split(struct vector_tile *t, const struct expr *e, const char *iter,
                   int64_t *factor, const struct expr **rest) {
     struct linear l = {.constant = 0};
-    if (!add_linear(&l, e, 1) || !take_term(&l, iter, factor))
+    if (!add_linear(&t->em->arena, &l, e, 1) || !take_term(&l, iter, factor))
         return false;
     *rest = sum_of(&t->em->arena, &l, l.constant);
     return true;
@@ -122,7 +146,7 @@ bool vector_split(struct vector_tile *t, const struct expr *e, const char *iter,
 bool vector_constant(struct vector_tile *t, const struct expr *e, int64_t *constant,
                      const struct expr **rest) {
     struct linear l = {.constant = 0};
-    if (!add_linear(&l, e, 1))
+    if (!add_linear(&t->em->arena, &l, e, 1))
         return false;
     *constant = l.constant;
     *rest = sum_of(&t->em->arena, &l, 0);
@@ -288,7 +312,7 @@ static bool read_index(struct vector_tile *t, const struct expr *index, struct l
     struct linear all = {.constant = 0};
     int64_t lanes;
     place->lane_step = *inner_step = 0;
-    if (!add_linear(&all, index, 1))
+    if (!add_linear(&t->em->arena, &all, index, 1))
         return false;
     *l = all;
     if (t->lane && !take_term(l, t->lane, &place->lane_step)) {
