@@ -201,8 +201,7 @@ void prim_put_macro(struct str *s, const struct target *target) {
     if (target->needs)
         str_addf(s, "#if !(%s)\n#error \"%s\"\n#endif\n", target->needs, target->lacks);
     if (target->attribute)
-        str_addf(s, "#define NNCC_TARGET __attribute__((target(\"%s\")))\n",
-                 target->attribute);
+        str_addf(s, "#define NNCC_TARGET __attribute__((target(\"%s\")))\n", target->attribute);
     else
         str_add(s, "#define NNCC_TARGET\n");
 }

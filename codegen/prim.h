@@ -34,14 +34,16 @@ enum prim {
     PRIM_SPLAT,           // (s) -> v: all lanes
     PRIM_ZERO,            // () -> v
     PRIM_KEEP,            // (v) -> v, which compilers then keep in a register
+    PRIM_BARRIER,         // (): a statement before which nothing behind it is loaded
     PRIM_FIRST,           // (k) -> m: the first k lanes, 0 < k < lanes
     PRIM_ADD,
     PRIM_SUB,
     PRIM_MUL,
     PRIM_DIV,
-    PRIM_FMA,  // (v, w, x) -> v * w + x, rounded once
-    PRIM_FNMA, // (v, w, x) -> x - v * w, rounded once
-    PRIM_MIN,  // v < w ? v : w, as FUNC_MIN does with a NaN
+    PRIM_FMA,      // (v, w, x) -> v * w + x, rounded once
+    PRIM_FNMA,     // (v, w, x) -> x - v * w, rounded once
+    PRIM_FMA_LANE, // (v, w, x, k) -> v * w[k] + x, rounded once
+    PRIM_MIN,      // v < w ? v : w, as FUNC_MIN does with a NaN
     PRIM_MAX,
     PRIM_NEG,
     PRIM_ABS,

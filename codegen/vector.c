@@ -35,6 +35,7 @@ struct steps {
     int num_fixed;
     int count; // of steps: the product of their counts
     int loops; // iterators before them
+    int turns; // steps of the last of those loops that are written out as well
 };
 
 /* ---- points ---- */
@@ -152,7 +153,7 @@ static const char **put_accumulators(struct vector_tile *t, int vectors) {
 
 /* Writes the inner loops out while what they set stays within bounds. */
 static struct steps read_steps(const struct vector_tile *t, int accumulators, bool split) {
-    struct steps s = {.count = 1, .loops = t->reduce->num_iters - split};
+    struct steps s = {.count = 1, .loops = t->reduce->num_iters - split, .turns = 1};
     while (s.loops > 0 && !split) {
         const struct iter *it = &t->reduce->iters[s.loops - 1];
         int64_t count;
@@ -168,14 +169,54 @@ static struct steps read_steps(const struct vector_tile *t, int accumulators, bo
     return s;
 }
 
-static void open_steps(struct vector_tile *t, const struct steps *s) {
-    for (int i = 0; i < s->loops; i++)
-        vector_open(t, t->reduce->iters[i].name, expr_index(&t->em->arena, 0),
-                    t->reduce->iters[i].extent, 1);
+/* Is there a scalar in a product of e that walks along the iterator? */
+static bool has_walking_scalar(struct vector_tile *t, const struct expr *e, const char *iter) {
+    const struct expr *rest;
+    int64_t step;
+    bool found = false;
+    for (int k = 0; k < e->n && e->kind == EXPR_FUNC && !found; k++) {
+        const struct expr *load = expr_find(e->arg[k], EXPR_LOAD);
+        found = e->func == FUNC_MUL && load && !vector_by_lane(t, e->arg[k])
+                    ? vector_split(t, load->arg[0], iter, &step, &rest) && step == 1
+                    : has_walking_scalar(t, e->arg[k], iter);
+    }
+    return found;
 }
 
-static void close_steps(struct vector_tile *t, const struct steps *s) {
-    for (int i = 0; i < s->loops; i++)
+/* Writes as many steps of the last loop out as a vector has lanes, where scalars that lie along
+ * it then come from them. */
+static void turn_last_loop(struct vector_tile *t, struct steps *s, int accumulators) {
+    const struct iter *it = s->loops > 0 ? &t->reduce->iters[s->loops - 1] : NULL;
+    int64_t count;
+    if (it && !t->strict && prim_has(t->whole, PRIM_FMA_LANE, t->dtype) &&
+        expr_as_int(it->extent, &count) && count >= t->lanes &&
+        t->lanes * s->count * accumulators <= TILE_WRITTEN_SUMS &&
+        has_walking_scalar(t, t->reduce->arg[0], it->name))
+        s->turns = t->lanes;
+}
+
+/* Steps of the last loop that are left behind its last whole turn. */
+static int steps_left(const struct vector_tile *t, const struct steps *s) {
+    int64_t count = 0;
+    if (s->turns > 1)
+        expr_as_int(t->reduce->iters[s->loops - 1].extent, &count);
+    return (int)(count % s->turns);
+}
+
+static void open_steps(struct vector_tile *t, const struct steps *s) {
+    struct arena *a = &t->em->arena;
+    for (int i = 0; i < s->loops; i++) {
+        const struct iter *it = &t->reduce->iters[i];
+        const struct expr *end = it->extent, *zero = expr_index(a, 0);
+        bool last = i == s->loops - 1;
+        if (last && s->turns > 1)
+            end = expr_2(a, FUNC_SUB, end, expr_index(a, steps_left(t, s)));
+        vector_open(t, it->name, zero, end, last ? s->turns : 1);
+    }
+}
+
+static void close_steps(struct vector_tile *t, int loops) {
+    for (int i = 0; i < loops; i++)
         vector_close(t);
 }
 
@@ -184,6 +225,19 @@ struct turn {
     int step, row;
     int64_t at; // where what it reads lies
 };
+
+/* e at that step; `from`: where the last loop is, NULL: at its variable. */
+static const struct expr *at_step(struct vector_tile *t, const struct expr *e,
+                                  const struct steps *s, int step, const struct expr *from) {
+    struct arena *a = &t->em->arena;
+    e = at_number(t, e, s->fixed, s->num_fixed, step % s->count);
+    if (s->turns == 1)
+        return e;
+    const char *name = t->reduce->iters[s->loops - 1].name;
+    const struct expr *at = from ? from : expr_var(a, DTYPE_INDEX, name);
+    at = expr_2(a, FUNC_ADD, at, expr_index(a, step / s->count));
+    return expr_subst(a, e, &name, &at, 1);
+}
 
 /* The load of the body that differs from lane to lane, row to row and step to step. */
 struct moving_load {
@@ -217,14 +271,14 @@ static int compare_turns(const void *x, const void *y) {
 
 /* Sorts the turns by what they read, so that turns that read the same follow each other; each
  * row's steps must stay in their order. Returns whether there are such turns. */
-static bool sort_turns(struct vector_tile *t, const struct steps *s, struct turn *turns) {
+static bool sort_turns(struct vector_tile *t, const struct steps *s, struct turn *turns,
+                       int count) {
     struct moving_load m = {t, s, NULL};
     const struct expr *base = NULL, *rest;
-    int count = s->count * t->points;
     expr_walk(t->reduce->arg[0], look_at_load, &m);
     for (int k = 0; m.found && k < count; k++) {
         const struct expr *index = at_row(t, m.found->arg[0], turns[k].row);
-        index = at_number(t, index, s->fixed, s->num_fixed, turns[k].step);
+        index = at_step(t, index, s, turns[k].step, NULL);
         if (!vector_constant(t, index, &turns[k].at, &rest) ||
             (base && !expr_equal(base, rest)) ||
             (k >= t->points && turns[k - t->points].at >= turns[k].at))
@@ -236,34 +290,71 @@ static bool sort_turns(struct vector_tile *t, const struct steps *s, struct turn
     return m.found;
 }
 
-/* All steps of all rows, step by step, or as rows share what steps read. */
-static struct turn *make_turns(struct vector_tile *t, const struct steps *s) {
-    struct turn *turns = arena_array(&t->em->arena, struct turn, s->count * t->points);
-    for (int k = 0; k < s->count * t->points; k++)
+/* `steps` steps of all rows, step by step, or as rows share what steps read. */
+static struct turn *make_turns(struct vector_tile *t, const struct steps *s, int steps) {
+    int count = steps * t->points;
+    struct turn *turns = arena_array(&t->em->arena, struct turn, count);
+    for (int k = 0; k < count; k++)
         turns[k] = (struct turn){k / t->points, k % t->points, 0};
     t->keeps =
-        s->count > 1 && sort_turns(t, s, turns) && prim_has(t->target, PRIM_KEEP, t->dtype);
+        steps > 1 && sort_turns(t, s, turns, count) && prim_has(t->target, PRIM_KEEP, t->dtype);
     return turns;
+}
+
+/* The expressions of all turns; which of their scalars come from vectors. */
+static const struct expr **read_turns(struct vector_tile *t, const struct steps *s,
+                                      const struct turn *turns, int n,
+                                      const struct expr *from) {
+    const struct expr **bodies = arena_array(&t->em->arena, const struct expr *, n);
+    t->scalars.len = 0;
+    for (int k = 0; k < n; k++) {
+        bodies[k] = at_step(t, t->reduce->arg[0], s, turns[k].step, from);
+        bodies[k] = at_row(t, bodies[k], turns[k].row);
+        if (prim_has(t->whole, PRIM_FMA_LANE, t->dtype) && !t->strict)
+            vector_note_scalars(t, bodies[k]);
+    }
+    vector_group_scalars(t);
+    return bodies;
+}
+
+/* `steps` steps from where the last loop is. */
+static void put_steps(struct vector_tile *t, const struct steps *s, int steps,
+                      const struct expr *from, const char *const *sums) {
+    int vectors = vectors_of(t), n = steps * t->points;
+    int spare = t->target->registers - t->points * vectors - 1;
+    struct turn *turns = make_turns(t, s, steps);
+    const struct expr **bodies = read_turns(t, s, turns, n, from);
+    int kept = vectors + 2;
+    for (int k = 0; k < n && !t->failed; k++) {
+        if (s->turns > 1 && k > 0 && turns[k].step != turns[k - 1].step &&
+            prim_has(t->whole, PRIM_BARRIER, t->dtype))
+            put_line(t->em, arena_printf(&t->em->arena, "%s;",
+                                         vector_prim(t, PRIM_BARRIER, NULL, NULL, NULL)));
+        for (int v = 0; v < vectors && !t->failed; v++) {
+            const char *sum = sums[turns[k].row * vectors + v];
+            take_vector(t, v);
+            set_accumulator(t, sum, vector_combine(t, t->reduce->func, sum, bodies[k]));
+        }
+        if (steps > 1)
+            vector_forget(t, spare > kept ? spare : kept);
+    }
+    t->keeps = false;
+    t->scalars.len = 0;
 }
 
 static void put_reduction(struct vector_tile *t, const char *const *sums, int vectors) {
     struct steps s = read_steps(t, t->points * vectors, false);
-    int spare = t->target->registers - t->points * vectors - 1;
+    turn_last_loop(t, &s, t->points * vectors);
     open_steps(t, &s);
-    struct turn *turns = make_turns(t, &s);
-    for (int k = 0; k < s.count * t->points && !t->failed; k++) {
-        const struct expr *body = t->reduce->arg[0];
-        body = at_row(t, at_number(t, body, s.fixed, s.num_fixed, turns[k].step), turns[k].row);
-        for (int v = 0; v < vectors && !t->failed; v++) {
-            const char *sum = sums[turns[k].row * vectors + v];
-            take_vector(t, v);
-            set_accumulator(t, sum, vector_combine(t, t->reduce->func, sum, body));
-        }
-        if (s.count > 1)
-            vector_forget(t, spare > vectors + 2 ? spare : vectors + 2);
+    put_steps(t, &s, s.turns * s.count, NULL, sums);
+    int left = steps_left(t, &s);
+    if (left > 0) {
+        int64_t count = 0;
+        vector_close(t);
+        expr_as_int(t->reduce->iters[s.loops - 1].extent, &count);
+        put_steps(t, &s, left * s.count, expr_index(&t->em->arena, count - left), sums);
     }
-    t->keeps = false;
-    close_steps(t, &s);
+    close_steps(t, s.loops - (left > 0));
 }
 
 /* ---- what is stored ---- */
@@ -415,7 +506,7 @@ static void put_split(struct vector_tile *t) {
         put_split_constant(t, sums, chains);
     else
         put_split_counted(t, sums, chains);
-    close_steps(t, &s);
+    close_steps(t, s.loops);
     put_split_stores(t, sums, chains);
 }
 

@@ -49,6 +49,16 @@ struct vector_fixed {
     int64_t count;
 };
 
+/* A scalar that vectors are multiplied with: element rest + at of the buffer, where cond holds,
+ * else 0. It is a lane of the vector from `start` on, with `lanes` of them; 0: of none. */
+struct vector_scalar {
+    int buffer;
+    const struct expr *rest, *cond; // cond NULL: none
+    int64_t at, start;
+    int lanes;
+    bool alone; // no vector is worth it
+};
+
 /* The lanes where a guard holds, as bits, when that is known: else all. */
 struct vector_guard {
     bool known;
@@ -70,6 +80,7 @@ struct vector_tile {
     const char *failed;                // why it cannot be printed; NULL: so far it can
     bool keeps;                        // loads that are used again stay in registers
     bool called[FUNC_COUNT];           // functions of math.def
+    vec(struct vector_scalar) scalars; // of the body at hand
     int loads, most_loads; // named outside of the tile's loops; in one of their bodies
     int64_t local_bytes;   // of arrays
     /* The rows; the iterator of the lanes with its count, NULL and 0 when no constant. */
@@ -111,6 +122,9 @@ void vector_close(struct vector_tile *t);
 const char *vector_let(struct vector_tile *t, const char *type, char letter, const char *value);
 const char *vector_hoist(struct vector_tile *t, int level, const char *type, char letter,
                          const char *value);
+/* The same as vector_let, but vector_forget does not forget the name. */
+const char *vector_let_long(struct vector_tile *t, const char *type, char letter,
+                            const char *value);
 /* The same, but behind the pointers of the level, which value may use; in the innermost body
  * where it cannot stand there. */
 const char *vector_keep(struct vector_tile *t, int level, const char *type, char letter,
@@ -126,6 +140,8 @@ const char *vector_scalar(struct vector_tile *t, const struct expr *e, int min);
 /* C of a primitive; fails when the target has none. */
 const char *vector_prim(struct vector_tile *t, enum prim p, const char *x, const char *y,
                         const char *z);
+/* The same of any number of arguments. */
+const char *vector_prim_of(struct vector_tile *t, enum prim p, const char *const *args);
 const char *vector_type(const struct vector_tile *t);
 /* Nothing of the tile is printed, `why` says what cannot be; the text goes on, for nothing.
  * Returns "". */
@@ -177,6 +193,16 @@ const struct expr *vector_scalar_of(struct vector_tile *t, const struct expr *e)
 /* A vector whose lanes are all the scalar c, or the number v. */
 const char *vector_splat(struct vector_tile *t, const char *c);
 const char *vector_number(struct vector_tile *t, double v);
+
+/* ---- vector_scalars.c: scalars that are lanes of vectors ---- */
+
+/* Notes the scalars that products in e, a point of the body to be printed, have. */
+void vector_note_scalars(struct vector_tile *t, const struct expr *e);
+/* All are noted: finds the vectors that they lie in. */
+void vector_group_scalars(struct vector_tile *t);
+/* scalar * v + x with a lane of such a vector; NULL: it is in none. Requires PRIM_FMA_LANE. */
+const char *vector_fma_lane(struct vector_tile *t, const struct expr *scalar,
+                            const struct expr *v, const char *x);
 
 /* ---- vector_mask.c: conditions and masks of the point at hand ---- */
 

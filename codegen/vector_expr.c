@@ -147,6 +147,15 @@ static bool is_product(const struct vector_tile *t, const struct expr *e) {
 
 static const char *fused(struct vector_tile *t, enum prim p, const struct expr *product,
                          const char *x) {
+    bool lanes = p == PRIM_FMA && prim_has(t->target, PRIM_FMA_LANE, t->dtype);
+    for (int k = 0; k < 2 && lanes; k++) {
+        const struct expr *scalar = product->arg[k];
+        const char *sum = vector_by_lane(t, scalar)
+                              ? NULL
+                              : vector_fma_lane(t, scalar, product->arg[1 - k], x);
+        if (sum)
+            return sum;
+    }
     const char *v = vector_value(t, product->arg[0]), *w = vector_value(t, product->arg[1]);
     return vector_prim(t, p, v, w, x);
 }

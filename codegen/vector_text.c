@@ -201,6 +201,16 @@ const char *vector_let(struct vector_tile *t, const char *type, char letter,
     return let.name;
 }
 
+const char *vector_let_long(struct vector_tile *t, const char *type, char letter,
+                            const char *value) {
+    struct vector_level *l = innermost(t);
+    const char *name = vector_let(t, type, letter, value);
+    struct vector_let let = {value, name, 0, 0};
+    if (!t->failed && !find_let(t, t->num_levels - 1, value))
+        vec_push(&t->em->arena, &l->decls, let);
+    return name;
+}
+
 /* `const type h0 = value;` at the end of a part of the level's head; the name, an old one where
  * the value has one there. */
 static const char *hoist(struct vector_tile *t, int level, struct str *to, const char *type,
@@ -261,6 +271,10 @@ const char *vector_type(const struct vector_tile *t) {
 const char *vector_prim(struct vector_tile *t, enum prim p, const char *x, const char *y,
                         const char *z) {
     const char *args[] = {x, y, z};
+    return vector_prim_of(t, p, args);
+}
+
+const char *vector_prim_of(struct vector_tile *t, enum prim p, const char *const *args) {
     struct str s = {0};
     if (t->failed || p == PRIM_COUNT || !prim_has(t->target, p, t->dtype))
         return vector_fail(t, "an operation that vectors do not have");

@@ -16,6 +16,7 @@ struct target {
     int registers;         // for vectors
     bool broadcast_memory; // an operand that is one scalar for all lanes comes from memory,
                            // without a register
+    bool lanes;            // … is one lane of a vector (PRIM_FMA_LANE)
     bool masks;            // some lanes of a vector can be loaded and stored alone
     /* Rates per cycle of one core. */
     double fmas, loads, stores; // of whole vectors

@@ -18,7 +18,7 @@ enum {
     TILE_CYCLES = 12, // around a tile: addresses, loops
     STEP_CYCLES = 2,  // around the innermost loop of a reduction
     FOLD_CYCLES = 10, // to add up the lanes of a vector
-    MASKED = 2,       // loads that one of some lanes is as long as
+    MASKED = 2,       // loads that one of some lanes is as long as, where there are masks
     LINE = 64,        // bytes of a cache line
     PAGE = 4096,      // bytes after which the nearest cache's sets come again
     WAYS = 8,         // lines of such a set
@@ -26,6 +26,7 @@ enum {
     SHORT_RUN = 96,   // bytes that could have come while a run begins
     ALIASED = 3,      // loads that one from a line that was driven out is as long as
 };
+static const double MASKED_BY_LANE = 1;  // … and elsewhere, for each lane
 static const double CHOICE_CYCLES = 1.5; // of reads that may be outside, for a step
 static const double KEPT = 0.8;          // what is read again comes faster than what is new
 /* Loads of a scalar for vectors of both sizes: two, or one and a move, as compilers have it. */
@@ -216,6 +217,75 @@ static double left_to_next(const struct model *m, const struct operand *o,
     return most;
 }
 
+/* Scalars of all rows that are lanes of vectors (codegen's vector_scalars.c): the vectors that
+ * are known at once, and how many are loaded in a step. A loop along which they lie side by
+ * side is written out as often as a vector has lanes; else rows or windows may lie so. */
+struct lane_vectors {
+    bool any; // else they are scalars
+    double known, loads;
+};
+
+/* Does codegen write steps of the innermost loop out, along which the operand walks? */
+static bool is_turned(const struct model *m, const struct operand *o, const struct shape *x) {
+    double sums = (double)(x->rows[0] * x->rows[1] * x->vectors), steps = (double)m->lanes;
+    bool walks = false;
+    for (int r = 0; r < m->iters; r++) {
+        int64_t extent = m->extent[m->dims + r];
+        if (place_of(m, x->t, r) >= x->loops)
+            steps *= (double)extent;
+        else if (place_of(m, x->t, r) == x->loops - 1)
+            walks = o->step[m->dims + r] == 1 && extent >= m->lanes;
+    }
+    return walks && x->t->split < 0 && steps * sums <= TILE_WRITTEN_SUMS;
+}
+
+/* Elements of the operand that rows and steps written out read side by side. */
+static double side_by_side(const struct model *m, const struct operand *o,
+                           const struct shape *x) {
+    double run = 1;
+    for (int n = 0; n < m->dims + m->iters; n++) {
+        int d = o->by_step[n];
+        double count = 1;
+        if (d >= m->dims && place_of(m, x->t, d - m->dims) >= x->loops)
+            count = (double)m->extent[d];
+        for (int k = 0; k < 2; k++)
+            count = d == x->t->row[k] ? (double)x->rows[k] : count;
+        if (count > 1 && o->step[d] != STEP_UNKNOWN && (double)llabs(o->step[d]) <= run)
+            run += (count - 1) * (double)llabs(o->step[d]);
+    }
+    return run;
+}
+
+static struct lane_vectors lane_vectors(const struct model *m, const struct operand *o,
+                                        const struct shape *x) {
+    double rows = rows_of(o, x), lanes = (double)m->lanes;
+    double run = side_by_side(m, o, x), part = part_different(m, o, x), steps = 1;
+    for (int r = 0; r < m->iters; r++)
+        if (o->step[m->dims + r] != 0 && place_of(m, x->t, r) >= x->loops)
+            steps *= (double)m->extent[m->dims + r];
+    if (is_turned(m, o, x))
+        return (struct lane_vectors){true, part * rows * steps, part * rows / lanes};
+    if (run >= lanes)
+        return (struct lane_vectors){true, ceil(run / lanes),
+                                     part * rows * ceil(run / lanes) / run};
+    return (struct lane_vectors){false, 1, part * rows};
+}
+
+/* Is it a scalar in each row, which may be a lane of a vector? */
+static bool is_lane(const struct model *m, const struct operand *o, const struct shape *x) {
+    int lane = lane_of(m, x->t);
+    return m->target->lanes && o->inside && x->t->split < 0 && (lane < 0 || o->step[lane] == 0);
+}
+
+/* Registers that the scalars of a step take. */
+static double scalar_registers(const struct model *m, const struct shape *x) {
+    double known = 0;
+    for (int k = 0; k < m->operands.len; k++)
+        if (is_lane(m, &m->operands.data[k], x))
+            known += lane_vectors(m, &m->operands.data[k], x).known;
+    return known > 1 ? known : 1;
+}
+
 /* Masks beyond the first that the lanes have in steps that are written out. */
 static double masks_of(const struct model *m, const struct shape *x) {
     double masks = 0;
@@ -238,12 +308,15 @@ static double with_spills(const struct model *m, const struct shape *x, double c
     for (int k = 0; k < m->operands.len; k++) {
         const struct operand *o = &m->operands.data[k];
         if (o->inside && (lane < 0 || o->step[lane] == 0))
-            left += left_to_next(m, o, x, x->loops - 1);
+            left += is_lane(m, o, x) && lane_vectors(m, o, x).any
+                        ? 0
+                        : left_to_next(m, o, x, x->loops - 1);
         else if (o->inside && llabs(o->step[lane]) == 1)
             vectors += left_to_next(m, o, x, x->loops) * (double)x->vectors;
     }
-    double more = sums + (double)x->vectors + left + vectors + 1 - m->target->registers;
-    cycles *= left > 0 && more > 0 ? SPILLED : 1;
+    double scalars = scalar_registers(m, x);
+    double more = sums + (double)x->vectors + left + vectors + scalars - m->target->registers;
+    cycles *= (left > 0 || scalars > 1) && more > 0 ? SPILLED : 1;
     return more > 0 ? cycles + SPILL_CYCLES * fmin(more, vectors) : cycles;
 }
 
@@ -344,12 +417,16 @@ static double loads_of(const struct model *m, const struct operand *o, const str
     if (o->packed && step != 0)
         step = 1;
     double part = part_different(m, o, x);
+    if (step == 0 && is_lane(m, o, x))
+        return lane_vectors(m, o, x).loads * (is_aliased(m, o, x) ? ALIASED : 1);
     if (step == 0)
         return part * rows_of(o, x) * (is_aliased(m, o, x) ? ALIASED : 1) * scalars_again(x);
     if (step == 1)
         return part * rows_of(o, x) * x->whole *
                ((split || model_is_window(m, o)) && is_aliased(m, o, x) ? ALIASED : 1) *
-               (x->masked ? MASKED : 1);
+               (!x->masked         ? 1
+                : m->target->masks ? MASKED
+                                   : MASKED_BY_LANE * (double)m->lanes);
     return part * rows_of(o, x) * x->whole * spread_loads(m, o, x, lane);
 }
 

@@ -18,7 +18,7 @@
  * vectors of certain numbers (check_fill); m M masks of x1, of x2; p a pointer to a vector, c
  * to its first k lanes alone, b B the same to truth values, f a mask of those lanes; g a
  * pointer to what lies k apart, G to that of the first k lanes; o N D the numbers of lanes
- * times k, the last two modulo l and 2 l; s a scalar; k a number. */
+ * times k, the last two modulo l and 2 l; s a scalar; k a number, e that of a lane. */
 struct signature {
     enum prim prim;
     const char *name;
@@ -58,6 +58,7 @@ static const struct signature signatures[] = {
     SIGNATURE(DIV,        'v', "vv",  "BITS")
     SIGNATURE(FMA,        'v', "vvv", "BITS")
     SIGNATURE(FNMA,       'v', "vvv", "BITS")
+    SIGNATURE(FMA_LANE,   'v', "vwve", "BITS")
     SIGNATURE(MIN,        'v', "vv",  "BITS")
     SIGNATURE(MAX,        'v', "vv",  "BITS")
     SIGNATURE(NEG,        'v', "v",   "BITS")
@@ -92,7 +93,8 @@ static const struct signature signatures[] = {
 };
 enum {
     NUM_SIGNATURES = sizeof signatures / sizeof *signatures,
-    MOST_ARGS = 3,
+    MOST_ARGS = 4,
+    INPUTS = 3,     // of a row: x0, x1, x2
     NO_VECTORS = 3, // exit status
     APART = 3,      // numbers of a gather that some lanes have
     MOST_TEXT = 1024
@@ -109,7 +111,7 @@ struct printer {
 /* The C of a primitive. */
 static void prim_text(char *out, const struct printer *p, const struct target *target,
                       enum prim prim, char args[MOST_ARGS][MOST_TEXT]) {
-    const char *const list[] = {args[0], args[1], args[2]};
+    const char *const list[] = {args[0], args[1], args[2], args[3]};
     struct str s = {0};
     prim_put(&s, target, prim, p->type, list);
     snprintf(out, MOST_TEXT, "%s", str_cstr(&s));
@@ -150,7 +152,7 @@ static void argument_text(char *out, const struct printer *p, const struct signa
         numbers_text(out, p, kind, strchr(g->args, 'G') ? APART : k);
     else if (kind == 's')
         snprintf(out, MOST_TEXT, "x0[0]");
-    else if (kind == 'k' || kind == 'l')
+    else if (kind == 'k' || kind == 'l' || kind == 'e')
         snprintf(out, MOST_TEXT, "%d", k);
     else if (kind == 'w' && lane)
         snprintf(out, MOST_TEXT, "x%d", i);
@@ -167,7 +169,7 @@ static void declare_argument(struct printer *p, const struct signature *g, int i
     char x[MOST_ARGS][MOST_TEXT] = {"", "", ""}, value[MOST_TEXT];
     char kind = g->args[i];
     bool mask = kind == 'm' || kind == 'M' || kind == 'f';
-    if (strchr("pcgGsklbBoND", kind))
+    if (strchr("pcgGsklebBoND", kind))
         return;
     snprintf(x[0], MOST_TEXT, kind == 'f' ? "%d" : "x%d", kind == 'f' ? k : i);
     prim_text(value, p, p->target, kind == 'f' ? PRIM_FIRST : PRIM_LOAD, x);
@@ -207,7 +209,7 @@ static void put_head(struct printer *p, const char *attribute, const char *name,
         &p->text,
         "\nstatic %svoid %s_%d(real *y, const real *x0, const real *x1, const real *x2)\n{\n",
         attribute, name, p->rows);
-    for (int i = 0; i < MOST_ARGS; i++)
+    for (int i = 0; i < INPUTS; i++)
         if (i >= (int)strlen(g->args) || strchr("kfloND", g->args[i]) ||
             (i == 0 && g->result == '-'))
             str_addf(&p->text, "    (void)x%d;\n", i);
@@ -269,6 +271,9 @@ static void put_rows(struct printer *p, const struct signature *g) {
         return;
     if (strpbrk(g->args, "cfBG") || g->prim == PRIM_FIRST)
         for (int k = 1; k < p->lanes; k++)
+            put_row(p, g, k);
+    else if (strchr(g->args, 'e'))
+        for (int k = 0; k < p->lanes; k++)
             put_row(p, g, k);
     else if (strpbrk(g->args, "gND"))
         for (size_t k = 0; k < sizeof apart / sizeof *apart; k++)
