@@ -225,8 +225,17 @@ enum prim prim_of_func(enum func f) {
     return PRIM_COUNT;
 }
 
+/* Of functions that are an instruction: is the result made of the operands' bits, whatever
+ * numbers they are? */
+static bool keeps_bits(enum func f) {
+    return f == FUNC_NEG || f == FUNC_ABS || f == FUNC_SELECT || f == FUNC_AND ||
+           f == FUNC_OR || f == FUNC_NOT || func_info(f)->rule == RULE_TEST;
+}
+
 bool prim_has_func(const struct target *target, enum func f, enum dtype t, bool strict) {
     enum prim p = prim_of_func(f);
+    if (strict && target->flushes && !keeps_bits(f))
+        return false;
     if (f == FUNC_SIGN || func_info(f)->rule == RULE_TEST) // by comparisons
         return prim_has(target, PRIM_SELECT, t);
     return p != PRIM_COUNT ? prim_has(target, p, t) : !strict && math_has(target, f, t);

@@ -98,7 +98,8 @@ void prim_put_helpers(struct str *s, const struct target *target, const char *te
  */
 enum prim prim_of_func(enum func f);
 
-/* Can a tile compute f on vectors of t? strict: by instructions alone. */
+/* Can a tile compute f on vectors of t? strict: by instructions alone, with the result that
+ * scalars have. */
 bool prim_has_func(const struct target *target, enum func f, enum dtype t, bool strict);
 
 /* Functions such as exp that a program calls, each printed once: range reduction and a

@@ -577,6 +577,16 @@ static bool read_tile(struct vector_tile *t) {
            (t->reduce->dtype == t->dtype && prim_of_func(t->reduce->func) != PRIM_COUNT);
 }
 
+/* Does e compute what the target's vectors would not compute as scalars do? */
+static void find_flushed(void *user, const struct expr *e) {
+    struct vector_tile *t = user;
+    bool truth = e->kind == EXPR_CAST && e->dtype == DTYPE_BOOL;
+    bool computes = e->kind == EXPR_FUNC || e->kind == EXPR_REDUCE;
+    if (e->n > 0 && dtype_is_float(e->arg[0]->dtype) &&
+        (truth || (computes && !prim_has_func(t->target, e->func, t->dtype, true))))
+        vector_fail(t, "numbers that may be denormal, which its vectors take for 0");
+}
+
 /* ---- printing ---- */
 
 static struct str put_tile(struct vector_tile *t) {
@@ -584,6 +594,8 @@ static struct str put_tile(struct vector_tile *t) {
     vec_push(&em->arena, &em->vars,
              ((struct var){.name = t->lane, .c = "", .dtype = DTYPE_INDEX}));
     vector_start(t);
+    if (t->strict && t->whole->flushes)
+        expr_walk(t->node->value, find_flushed, t);
     if (t->split)
         put_split(t);
     else if (t->reduce)

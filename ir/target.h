@@ -18,6 +18,7 @@ struct target {
                            // without a register
     bool lanes;            // … is one lane of a vector (PRIM_FMA_LANE)
     bool masks;            // some lanes of a vector can be loaded and stored alone
+    bool flushes;          // arithmetic on vectors takes denormal numbers for 0, in and out
     /* Rates per cycle of one core. */
     double fmas, loads, stores; // of whole vectors
     double latency;             // of an fma, cycles

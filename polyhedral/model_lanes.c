@@ -29,10 +29,14 @@ static void look_at_type(struct one_type *t, const struct expr *e) {
             look_at_type(t, e->arg[k]);
 }
 
+static bool has_function(const struct model *m, enum dtype t, enum func f) {
+    return !m->target->has || m->target->has(m->target, f, t, m->poly->strict);
+}
+
 /* Have vectors of t all functions of e? */
 static bool has_functions(const struct model *m, enum dtype t, const struct expr *e) {
-    bool has = e->kind != EXPR_FUNC || e->dtype == DTYPE_INDEX || !m->target->has ||
-               m->target->has(m->target, e->func, t, m->poly->strict);
+    bool computes = e->kind == EXPR_FUNC || e->kind == EXPR_REDUCE;
+    bool has = !computes || e->dtype == DTYPE_INDEX || has_function(m, t, e->func);
     for (int k = 0; k < e->n && has && e->kind != EXPR_LOAD; k++)
         has = e->arg[k]->dtype == DTYPE_INDEX || has_functions(m, t, e->arg[k]);
     return has;
@@ -44,7 +48,8 @@ int64_t model_lanes(const struct model *m) {
     look_at_type(&t, m->s->stmt->rhs);
     t.type = t.type == DTYPE_BOOL ? DTYPE_F32 : t.type; // any that have masks
     bool known = t.type == DTYPE_F32 || t.type == DTYPE_F64;
-    known &= !t.other && !truth && has_functions(m, t.type, m->s->stmt->rhs);
+    known = known && has_function(m, t.type, FUNC_SELECT); // are there vectors of that type?
+    known = known && !t.other && !truth && has_functions(m, t.type, m->s->stmt->rhs);
     return known ? m->target->vector_bytes * 8 / dtype_info(t.type)->bits : 0;
 }
 

@@ -52,28 +52,28 @@ static const struct signature signatures[] = {
     SIGNATURE(ZERO,       'v', "",    "BITS")
     SIGNATURE(KEEP,       'v', "v",   "BITS")
     SIGNATURE(FIRST,      'm', "k",   "BITS")
-    SIGNATURE(ADD,        'v', "vv",  "BITS")
-    SIGNATURE(SUB,        'v', "vv",  "BITS")
-    SIGNATURE(MUL,        'v', "vv",  "BITS")
-    SIGNATURE(DIV,        'v', "vv",  "BITS")
-    SIGNATURE(FMA,        'v', "vvv", "BITS")
-    SIGNATURE(FNMA,       'v', "vvv", "BITS")
-    SIGNATURE(FMA_LANE,   'v', "vwve", "BITS")
-    SIGNATURE(MIN,        'v', "vv",  "BITS")
-    SIGNATURE(MAX,        'v', "vv",  "BITS")
+    SIGNATURE(ADD,        'v', "vv",  "ROUND")
+    SIGNATURE(SUB,        'v', "vv",  "ROUND")
+    SIGNATURE(MUL,        'v', "vv",  "ROUND")
+    SIGNATURE(DIV,        'v', "vv",  "ROUND")
+    SIGNATURE(FMA,        'v', "vvv", "ROUND")
+    SIGNATURE(FNMA,       'v', "vvv", "ROUND")
+    SIGNATURE(FMA_LANE,   'v', "vwve", "ROUND")
+    SIGNATURE(MIN,        'v', "vv",  "ROUND")
+    SIGNATURE(MAX,        'v', "vv",  "ROUND")
     SIGNATURE(NEG,        'v', "v",   "BITS")
     SIGNATURE(ABS,        'v', "v",   "BITS")
-    SIGNATURE(SQRT,       'v', "v",   "BITS")
-    SIGNATURE(FLOOR,      'v', "v",   "BITS")
-    SIGNATURE(CEIL,       'v', "v",   "BITS")
-    SIGNATURE(TRUNC,      'v', "v",   "BITS")
-    SIGNATURE(ROUND,      'v', "v",   "BITS")
-    SIGNATURE(LT,         'm', "vv",  "BITS")
-    SIGNATURE(LE,         'm', "vv",  "BITS")
-    SIGNATURE(GT,         'm', "vv",  "BITS")
-    SIGNATURE(GE,         'm', "vv",  "BITS")
-    SIGNATURE(EQ,         'm', "vv",  "BITS")
-    SIGNATURE(NE,         'm', "vv",  "BITS")
+    SIGNATURE(SQRT,       'v', "v",   "ROUND")
+    SIGNATURE(FLOOR,      'v', "v",   "ROUND")
+    SIGNATURE(CEIL,       'v', "v",   "ROUND")
+    SIGNATURE(TRUNC,      'v', "v",   "ROUND")
+    SIGNATURE(ROUND,      'v', "v",   "ROUND")
+    SIGNATURE(LT,         'm', "vv",  "ROUND")
+    SIGNATURE(LE,         'm', "vv",  "ROUND")
+    SIGNATURE(GT,         'm', "vv",  "ROUND")
+    SIGNATURE(GE,         'm', "vv",  "ROUND")
+    SIGNATURE(EQ,         'm', "vv",  "ROUND")
+    SIGNATURE(NE,         'm', "vv",  "ROUND")
     SIGNATURE(AND,        'm', "mm",  "BITS")
     SIGNATURE(OR,         'm', "mm",  "BITS")
     SIGNATURE(NOT,        'm', "m",   "BITS")
@@ -287,7 +287,8 @@ static void print_program(struct printer *p) {
     str_add(&head, "#define _DEFAULT_SOURCE\n");
     if (p->target->header)
         str_addf(&head, "#include <%s>\n", p->target->header);
-    str_addf(&head, "typedef %s real;\n#include \"rows.h\"\n", dtype_info(p->type)->c_type);
+    str_addf(&head, "typedef %s real;\n#define FLUSHES %d\n#include \"rows.h\"\n",
+             dtype_info(p->type)->c_type, p->target->flushes);
     prim_put_macro(&head, p->target);
     prim_put_helpers(&head, p->target, str_cstr(&p->text));
     printf("%s%s\nint main(void)\n{\n    static const struct check_row rows[] = {\n%s    };\n"
@@ -335,7 +336,8 @@ static void print_math(struct printer *p) {
     struct str head = {0};
     if (p->target->header)
         str_addf(&head, "#include <%s>\n", p->target->header);
-    str_addf(&head, "#define LANES %d\n#include \"ulps.h\"\n", p->lanes);
+    str_addf(&head, "#define LANES %d\n#define FLUSHES %d\n#include \"ulps.h\"\n", p->lanes,
+             p->target->flushes);
     prim_put_macro(&head, p->target);
     put_math(p, &head);
     printf("%s%s\nint main(int argc, char **argv)\n{\n    static const struct ulps_row rows[] "

@@ -1,5 +1,6 @@
 /* What the C that prims.c prints for the functions of math.def is run with: every n-th float,
- * compared with the double function of libm. C99. The including file has defined LANES. */
+ * compared with the double function of libm. C99. The including file has defined LANES, and
+ * FLUSHES, whether vectors take denormal numbers for 0. */
 #ifndef ULPS_H
 #define ULPS_H
 
@@ -33,6 +34,11 @@ static inline double ulps_error(float y, double want) {
     return fabs(got - want) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
 }
 
+/* The error of what x gave. */
+static inline double ulps_of(const struct ulps_row *row, float x, float y) {
+    return ulps_error(y, row->want(FLUSHES && fabsf(x) < FLT_MIN ? copysign(0, x) : x));
+}
+
 static inline float ulps_float(uint32_t bits) {
     float x;
     memcpy(&x, &bits, sizeof x);
@@ -48,7 +54,7 @@ static inline double ulps_most(const struct ulps_row *row, uint32_t n, float *wh
             x[i] = ulps_float((uint32_t)(bits + (uint64_t)n * i));
         row->run(y, x);
         for (int i = 0; i < LANES; i++) {
-            double e = ulps_error(y[i], row->want(x[i]));
+            double e = ulps_of(row, x[i], y[i]);
             *where = e > most ? x[i] : *where;
             most = e > most ? e : most;
         }
@@ -68,7 +74,7 @@ static inline double ulps_special(const struct ulps_row *row, float *where) {
         for (int i = 0; i < LANES; i++)
             x[i] = ulps_float(special[k]);
         row->run(y, x);
-        double e = ulps_error(y[0], row->want(x[0]));
+        double e = ulps_of(row, x[0], y[0]);
         *where = e > most ? x[0] : *where;
         most = e > most ? e : most;
     }

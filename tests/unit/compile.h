@@ -38,15 +38,21 @@ static inline void program_read(struct program *p, const char *text) {
 }
 
 /* Plans the arena and prints the C with prefix m. */
-static inline void program_emit(struct program *p) {
+static inline void program_emit_for(struct program *p, const struct target *target,
+                                    bool strict) {
     struct c_options opt = {.prefix = "m",
                             .header_name = "m.h",
                             .source_name = "m.onnx",
                             .version = "0",
                             .weights = WEIGHTS_C,
-                            .target = target_find("scalar")};
+                            .target = target,
+                            .strict = strict};
     arena_plan(p->ast);
     c_from_ast(p->ast, &opt, &p->source, &p->header, &p->figures);
+}
+
+static inline void program_emit(struct program *p) {
+    program_emit_for(p, target_find("scalar"), false);
 }
 
 static inline void program_free(struct program *p) {

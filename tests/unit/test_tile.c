@@ -251,6 +251,44 @@ START_TEST(stack) {
 }
 END_TEST
 
+/* Where arithmetic on vectors takes denormal numbers for 0, --strict leaves it to scalars; what
+ * only moves bits stays on vectors. */
+static const struct {
+    const char *value;
+    bool computes;
+} values[] = {
+    {"b0[n]", false},
+    {"-b0[n]", false},
+    {"n < 6 ? abs(b0[n]) : 0.5", false},
+    {"isnan(b0[n]) || isinf(b0[n]) ? 1.0 : b0[n]", false},
+    {"b0[n] + 1.0", true},
+    {"-b0[n] * 0.5", true},
+    {"max(b0[n], 0.0)", true},
+    {"sign(b0[n])", true},
+    {"b0[n] < 0.5 ? 1.0 : b0[n]", true},
+    {"bool(b0[n]) ? 1.0 : b0[n]", true},
+    {"reduce(max, [k: 3], b0[n + 8*k])", true},
+};
+
+START_TEST(flushed) {
+    struct target flushes = *target_find("generic");
+    flushes.flushes = true;
+    for (int strict = 0; strict < 2; strict++) {
+        struct program p;
+        char text[512];
+        snprintf(text, sizeof text,
+                 "ast \"t\"\ninput b0: f32[24] \"a\" [24]\noutput b1: f32[8] \"c\" [8]\n"
+                 "nest \"\" { tile (n: 8 vec%s) b1[n] = %s }\n",
+                 strstr(values[_i].value, "reduce") ? ", k: 3 red" : "", values[_i].value);
+        program_read(&p, text);
+        program_emit_for(&p, &flushes, strict);
+        bool vectors = strstr(str_cstr(&p.source), "const nncc_f32x4 ");
+        ck_assert_msg(vectors == !(strict && values[_i].computes), "%s", str_cstr(&p.source));
+        program_free(&p);
+    }
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 int main(void) {
@@ -260,6 +298,7 @@ int main(void) {
     tcase_add_loop_test(c, same_bytes, 0, COUNT(programs));
     tcase_add_loop_test(c, form, 0, COUNT(forms));
     tcase_add_test(c, stack);
+    tcase_add_loop_test(c, flushed, 0, COUNT(values));
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
