@@ -317,6 +317,13 @@ static const struct expr **read_turns(struct vector_tile *t, const struct steps 
     return bodies;
 }
 
+/* Between steps whose scalars are lanes of vectors: there are few registers to spare. */
+static void put_barrier(struct vector_tile *t) {
+    if (t->scalars.len > 0 && prim_has(t->whole, PRIM_BARRIER, t->dtype))
+        put_line(t->em, arena_printf(&t->em->arena, "%s;",
+                                     vector_prim(t, PRIM_BARRIER, NULL, NULL, NULL)));
+}
+
 /* `steps` steps from where the last loop is. */
 static void put_steps(struct vector_tile *t, const struct steps *s, int steps,
                       const struct expr *from, const char *const *sums) {
@@ -326,10 +333,8 @@ static void put_steps(struct vector_tile *t, const struct steps *s, int steps,
     const struct expr **bodies = read_turns(t, s, turns, n, from);
     int kept = vectors + 2;
     for (int k = 0; k < n && !t->failed; k++) {
-        if (s->turns > 1 && k > 0 && turns[k].step != turns[k - 1].step &&
-            prim_has(t->whole, PRIM_BARRIER, t->dtype))
-            put_line(t->em, arena_printf(&t->em->arena, "%s;",
-                                         vector_prim(t, PRIM_BARRIER, NULL, NULL, NULL)));
+        if (k > 0 && (turns[k].step != turns[k - 1].step || turns[k].at != turns[k - 1].at))
+            put_barrier(t);
         for (int v = 0; v < vectors && !t->failed; v++) {
             const char *sum = sums[turns[k].row * vectors + v];
             take_vector(t, v);
