@@ -406,7 +406,9 @@ static void put_vector_helpers(struct emit *em, const char *run) {
 static void put_includes(struct emit *em) {
     const char *own = em->vectors ? em->opt->target->header : NULL;
     bool math = em->math || em->helpers.math;
-    put(em, own || math ? "\n" : "");
+    const struct target *target = em->opt->target;
+    put(em, own || math || target->needs ? "\n" : "");
+    prim_put_check(em->fn.out, target);
     if (own && !(math && strcmp(own, "math.h") == 0))
         putf(em, "#include <%s>\n", own);
     put(em, math ? "#include <math.h>\n" : "");

@@ -194,12 +194,15 @@ void prim_put_helpers(struct str *s, const struct target *target, const char *te
     str_free(&helpers);
 }
 
+void prim_put_check(struct str *s, const struct target *target) {
+    if (target->needs)
+        str_addf(s, "#if !(%s)\n#error \"%s\"\n#endif\n", target->needs, target->lacks);
+}
+
 void prim_put_macro(struct str *s, const struct target *target) {
     str_add(s,
             "\n/* What the functions of this file may use, whatever flags it is compiled with. "
             "*/\n#undef NNCC_TARGET\n");
-    if (target->needs)
-        str_addf(s, "#if !(%s)\n#error \"%s\"\n#endif\n", target->needs, target->lacks);
     if (target->attribute)
         str_addf(s, "#define NNCC_TARGET __attribute__((target(\"%s\")))\n", target->attribute);
     else

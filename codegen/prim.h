@@ -84,6 +84,9 @@ bool prim_has(const struct target *target, enum prim p, enum dtype t);
 /* Appends the C of p; args are printed C expressions, as many as p takes. Requires prim_has. */
 void prim_put(struct str *s, const struct target *target, enum prim p, enum dtype t,
               const char *const *args);
+/* Stops compilers that cannot take the C: to be printed before the target's header, which they
+ * may not have. */
+void prim_put_check(struct str *s, const struct target *target);
 /* Defines NNCC_TARGET, which stands before the return type of every function that uses the
  * target's vectors: what it may use, whatever flags the C is compiled with. */
 void prim_put_macro(struct str *s, const struct target *target);

@@ -285,6 +285,7 @@ static void put_rows(struct printer *p, const struct signature *g) {
 static void print_program(struct printer *p) {
     struct str head = {0};
     str_add(&head, "#define _DEFAULT_SOURCE\n");
+    prim_put_check(&head, p->target);
     if (p->target->header)
         str_addf(&head, "#include <%s>\n", p->target->header);
     str_addf(&head, "typedef %s real;\n#define FLUSHES %d\n#include \"rows.h\"\n",
@@ -334,6 +335,7 @@ static void put_math(struct printer *p, struct str *out) {
 
 static void print_math(struct printer *p) {
     struct str head = {0};
+    prim_put_check(&head, p->target);
     if (p->target->header)
         str_addf(&head, "#include <%s>\n", p->target->header);
     str_addf(&head, "#define LANES %d\n#define FLUSHES %d\n#include \"ulps.h\"\n", p->lanes,
