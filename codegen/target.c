@@ -1,10 +1,14 @@
 /* The processors that -mcpu knows: rows CPU of codegen/targets/; and which of them is the one
- * that nncc runs on. Sources: AMD's APM volume 3 and Intel's SDM volume 2, CPUID. */
+ * that nncc runs on. Sources: AMD's APM volume 3 and Intel's SDM volume 2, CPUID; Arm's
+ * Technical Reference Manuals, MIDR_EL1; Linux, Documentation/arm64/cpu-feature-registers.rst.
+ */
 #include "codegen/codegen.h"
 #include "codegen/prim.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <cpuid.h>
+#elif (defined(__aarch64__) || defined(__arm__)) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 static const struct cpu cpus[] = {
@@ -46,6 +50,38 @@ static const char *native_name(void) {
     if (!has_avx512())
         return family ? "znver3" : "haswell";
     return family == 0 ? "skylake-avx512" : family <= 0x19 ? "znver4" : "znver5";
+}
+#elif defined(__aarch64__) && defined(__linux__)
+/* Arm's own cores by their part numbers. */
+static const struct {
+    unsigned part;
+    const char *name;
+} parts[] = {
+    {0xd03, "cortex-a53"},  {0xd05, "cortex-a55"},  {0xd08, "cortex-a72"},
+    {0xd0b, "cortex-a76"},  {0xd0c, "neoverse-n1"}, {0xd40, "neoverse-v1"},
+    {0xd4f, "neoverse-v2"},
+};
+
+/* The core's identification; 0: the kernel does not show it. */
+static uint64_t midr(void) {
+    uint64_t id = 0;
+    if (getauxval(AT_HWCAP) & HWCAP_CPUID)
+        __asm__("mrs %0, midr_el1" : "=r"(id));
+    return id;
+}
+
+/* Of cores that are no rows, one that has their instructions at least in part. */
+static const char *native_name(void) {
+    uint64_t id = midr();
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        if ((id >> 24 & 0xff) == 'A' && (id >> 4 & 0xfff) == parts[k].part)
+            return parts[k].name;
+    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? "neoverse-n1" : "cortex-a53";
+}
+#elif defined(__arm__) && defined(__linux__)
+static const char *native_name(void) {
+    unsigned long has = getauxval(AT_HWCAP);
+    return has & HWCAP_ARM_NEON && has & HWCAP_ARM_VFPv4 ? "cortex-a7" : "scalar";
 }
 #else
 static const char *native_name(void) {
