@@ -38,6 +38,7 @@ except ImportError as e:
     sys.exit(77)
 
 SANITIZED_MACS = 100_000_000
+EMULATED_MACS = 300_000_000          # of one compiler alone above that: an emulator does tens of millions a second
 LIBM = "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs floor fma fmax fmin " \
        "fmod hypot ldexp llrint llround log log10 log1p log2 lrint lround modf nearbyint nextafter pow remainder rint " \
        "round scalbn sin sinh sqrt tan tanh tgamma trunc".split()
@@ -168,10 +169,11 @@ def runs_with(case, work, cc, flags, emulators):
 
 
 def runs(case, work, machine):
-    """Here by gcc, with its sanitizers unless that takes too long; elsewhere by each compiler."""
-    sanitize = machine.native and macs_of(case, work) <= SANITIZED_MACS
+    """Here by gcc, with its sanitizers unless that takes too long; elsewhere by each compiler, likewise."""
+    macs = macs_of(case, work)
+    sanitize = machine.native and macs <= SANITIZED_MACS
     flags = ["-O1"] + harness.SANITIZE if sanitize else ["-O2", "-g"]
-    compilers = machine.compilers[:1] if machine.native else machine.compilers
+    compilers = machine.compilers[:1] if machine.native or macs > EMULATED_MACS else machine.compilers
     return next(filter(None, (runs_with(case, work, cc, flags, machine.emulators) for cc in compilers)), None)
 
 
@@ -202,7 +204,7 @@ def same_bytes(case, nncc, work, flags, machine):
 
 
 def macs_of(case, work):
-    found = re.search(rb"_MACS\s+(\d+)", read(os.path.join(work, case.prefix + ".h")))
+    found = re.search(rb"_MACS\s+(?:UINT64_C\()?(\d+)", read(os.path.join(work, case.prefix + ".h")))
     return int(found.group(1)) if found else 0
 
 
