@@ -85,15 +85,15 @@ static void print_passes(struct str *s) {
 
 static void print_cpus(struct str *s) {
     const struct cpu *cpu;
-    str_add(s, "processor        table    floats registers  L1, L2, L3 in KiB   what it is "
+    str_add(s, "processor        table        floats registers  L1, L2, L3 in KiB   what it is "
                "(where the figures come from)\n");
     for (int k = 0; (cpu = target_list(k)); k++) {
         const struct target *t = &cpu->target;
-        str_addf(s, "%-16s %-8s %6d %9d  %5d %5d %6d  %s (%s)\n", cpu->name, t->name,
+        str_addf(s, "%-16s %-12s %6d %9d  %5d %5d %6d  %s (%s)\n", cpu->name, t->name,
                  t->vector_bytes / (int)sizeof(float), t->registers, (int)(t->cache[0] >> 10),
                  (int)(t->cache[1] >> 10), (int)(t->cache[2] >> 10), cpu->doc, cpu->source);
     }
-    str_addf(s, "%-16s %-8s %29s  the processor that nncc runs on\n", "native",
+    str_addf(s, "%-16s %-12s %29s  the processor that nncc runs on\n", "native",
              target_find("native")->name, "");
 }
 

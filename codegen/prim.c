@@ -29,12 +29,12 @@ static const struct row rows[] = {
     {ROW_END, PRIM_COUNT, DTYPE_NONE, {NULL}},
 };
 
-/* The rows of a target's table: up to the next that begins one, or the end. */
-static const struct row *table_rows(const struct target *target) {
+/* The rows of a table: up to the next that begins one, or the end. */
+static const struct row *table_rows(const char *name) {
     const struct row *r = rows;
-    while (r->kind != ROW_TABLE || strcmp(r->text[0], target->name) != 0) {
+    while (r->kind != ROW_TABLE || strcmp(r->text[0], name) != 0) {
         if (r->kind == ROW_END)
-            bug("no table of primitives for %s", target->name);
+            bug("no table of primitives for %s", name);
         r++;
     }
     return r + 1;
@@ -44,14 +44,20 @@ static bool in_table(const struct row *r) {
     return r->kind != ROW_TABLE && r->kind != ROW_END;
 }
 
-/* The row of a vector type or of a primitive; NULL: there is none. */
-static const struct row *find_row(const struct target *target, enum row_kind kind, enum prim p,
-                                  enum dtype t) {
-    for (const struct row *r = table_rows(target); in_table(r); r++)
+static const struct row *find_in_table(const char *name, enum row_kind kind, enum prim p,
+                                       enum dtype t) {
+    for (const struct row *r = table_rows(name); in_table(r); r++)
         if (r->kind == kind && r->prim == p &&
             (r->dtype == t || (r->dtype == DTYPE_ANY && dtype_is_float(t))))
             return r;
     return NULL;
+}
+
+/* The row of a vector type or of a primitive; NULL: there is none. */
+static const struct row *find_row(const struct target *target, enum row_kind kind, enum prim p,
+                                  enum dtype t) {
+    const struct row *r = find_in_table(target->name, kind, p, t);
+    return r || !target->base ? r : find_in_table(target->base, kind, p, t);
 }
 
 static const struct row *vector_row(const struct target *target, enum dtype t) {
@@ -180,16 +186,23 @@ static void put_if_needed(struct str *s, const struct target *target, const stru
 }
 
 /* A helper calls those of rows above its own: the last ones are looked at first. */
-void prim_put_helpers(struct str *s, const struct target *target, const char *text) {
+static void put_helpers_of(struct str *helpers, const struct target *target, const char *table,
+                           const char *text) {
     static const enum dtype types[] = {DTYPE_F32, DTYPE_F64};
-    const struct row *first = table_rows(target), *r = first;
-    struct str helpers = {0};
+    const struct row *first = table_rows(table), *r = first;
     while (in_table(r))
         r++;
     for (r--; r >= first; r--)
         for (size_t k = 0; r->kind == ROW_HELPER && k < sizeof types / sizeof *types; k++)
             if (r->dtype == types[k] || r->dtype == DTYPE_ANY)
-                put_if_needed(&helpers, target, r, types[k], text);
+                put_if_needed(helpers, target, r, types[k], text);
+}
+
+void prim_put_helpers(struct str *s, const struct target *target, const char *text) {
+    struct str helpers = {0};
+    put_helpers_of(&helpers, target, target->name, text);
+    if (target->base)
+        put_helpers_of(&helpers, target, target->base, text);
     str_add(s, str_cstr(&helpers));
     str_free(&helpers);
 }

@@ -12,6 +12,7 @@
 
 struct target {
     const char *name;      // of the table: scalar, generic, avx2 …
+    const char *base;      // table whose rows count where this one has none; NULL: none
     int vector_bytes;      // of a vector register; 0: the C has no vectors of its own
     int registers;         // for vectors
     bool broadcast_memory; // an operand that is one scalar for all lanes comes from memory,
@@ -19,6 +20,7 @@ struct target {
     bool lanes;            // … is one lane of a vector (PRIM_FMA_LANE)
     bool masks;            // some lanes of a vector can be loaded and stored alone
     bool flushes;          // arithmetic on vectors takes denormal numbers for 0, in and out
+    bool in_order;         // loads take cycles in which no arithmetic begins
     /* Rates per cycle of one core. */
     double fmas, loads, stores; // of whole vectors
     double latency;             // of an fma, cycles
