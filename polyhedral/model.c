@@ -496,7 +496,11 @@ static double step_cycles(const struct model *m, const struct shape *x) {
         if (m->operands.data[k].inside)
             loads +=
                 loads_of(m, &m->operands.data[k], x) + loads_again(m, &m->operands.data[k], x);
-    double cycles = overlap(sums * m->ops_inside / t->fmas, loads / t->loads, 0.2, 4);
+    double cycles = sums * m->ops_inside / t->fmas;
+    if (t->in_order)
+        cycles += loads / t->loads;
+    else // few instructions begin in a cycle where vectors are short
+        cycles = overlap(cycles, loads / t->loads, 0.2, t->lanes ? 2 : 4);
     bool pointers = x->t->row[1] >= 0 && m->guarded[x->t->row[0]] && m->guarded[x->t->row[1]];
     cycles = with_spills(m, x, cycles);
     cycles += has_choices(m, x) ? CHOICE_CYCLES : 0;

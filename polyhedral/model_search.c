@@ -10,7 +10,7 @@
 
 enum {
     MAX_VECTORS = 8, // of a row
-    MAX_SIZES = 6,   // of rows along a dimension
+    MAX_SIZES = 12,  // of rows along a dimension
 };
 
 /* The order of the reduce's loops: `inner` innermost, `next` around it, the others around those
@@ -114,8 +114,14 @@ static int add_blocks(const struct model *m, int d, int64_t size, int64_t *sizes
     return n;
 }
 
+/* The most rows that leave each a register for a vector of its scalars. */
+static int64_t rows_with_lanes(const struct model *m, const struct poly_tiling *t) {
+    int64_t vectors = (t->block * t->folds + m->lanes - 1) / m->lanes;
+    return (m->target->registers - vectors) / (vectors + 1);
+}
+
 /* Sizes worth trying for rows along d, at most `most`, and at most half of that, which leaves
- * registers for what steps share; returns how many. */
+ * registers for what steps share, or as many as leave some for scalars; returns how many. */
 static int row_sizes(const struct model *m, const struct poly_tiling *t, int d, int64_t most,
                      int64_t *sizes) {
     int64_t extent = m->extent[d], size = extent < most ? extent : most;
@@ -128,6 +134,9 @@ static int row_sizes(const struct model *m, const struct poly_tiling *t, int d, 
     if (panel > 0)
         return 1;
     int n = add_blocks(m, d, size, sizes, add_sizes(extent, most, sizes, 0));
+    int64_t lanes = m->target->lanes ? rows_with_lanes(m, t) / t->rows[0] : 0;
+    if (lanes > 1 && lanes < most)
+        n = add_sizes(extent, lanes, sizes, n);
     return has_windows(m, t->vec) && most >= 4 ? add_sizes(extent, most / 2, sizes, n) : n;
 }
 
