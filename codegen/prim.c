@@ -194,7 +194,8 @@ static void put_helpers_of(struct str *helpers, const struct target *target, con
         r++;
     for (r--; r >= first; r--)
         for (size_t k = 0; r->kind == ROW_HELPER && k < sizeof types / sizeof *types; k++)
-            if (r->dtype == types[k] || r->dtype == DTYPE_ANY)
+            if (r->dtype == types[k] ||
+                (r->dtype == DTYPE_ANY && (k == 0 || strchr(r->text[0], '$'))))
                 put_if_needed(helpers, target, r, types[k], text);
 }
 
