@@ -87,11 +87,14 @@ const char *math_add(struct math_set *set, struct arena *a, const struct target 
 
 /* ---- printing ---- */
 
+static bool is_number(const char *text) {
+    return text[0] == '-' || (text[0] >= '0' && text[0] <= '9');
+}
+
 /* The C of a step's operand: a value, or the vector of a number. */
 static void operand(struct str *s, const struct target *target, enum dtype t,
                     const char *text) {
-    bool number = text[0] == '-' || (text[0] >= '0' && text[0] <= '9');
-    if (number)
+    if (is_number(text))
         prim_put(s, target, PRIM_SPLAT, t, &text);
     else
         str_add(s, text);
@@ -118,7 +121,10 @@ static void put_value(struct str *s, const struct target *target, enum dtype t,
         operand(&texts[k], target, t, r->args[k]);
         args[k] = str_cstr(&texts[k]);
     }
-    if (prim_has(target, r->prim, t))
+    enum prim p = is_number(r->args[0]) ? prim_with_number(r->prim) : r->prim;
+    if (prim_has(target, p, t))
+        prim_put(s, target, p, t, args);
+    else if (prim_has(target, r->prim, t))
         prim_put(s, target, r->prim, t, args);
     else
         put_unfused(s, target, r->prim, t, args);

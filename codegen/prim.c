@@ -249,6 +249,10 @@ static bool keeps_bits(enum func f) {
            f == FUNC_OR || f == FUNC_NOT || func_info(f)->rule == RULE_TEST;
 }
 
+enum prim prim_with_number(enum prim p) {
+    return p == PRIM_MIN ? PRIM_MIN_NUMBER : p == PRIM_MAX ? PRIM_MAX_NUMBER : p;
+}
+
 bool prim_has_func(const struct target *target, enum func f, enum dtype t, bool strict) {
     enum prim p = prim_of_func(f);
     if (strict && target->flushes && !keeps_bits(f))

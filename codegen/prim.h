@@ -45,6 +45,8 @@ enum prim {
     PRIM_FMA_LANE, // (v, w, x, k) -> v * w[k] + x, rounded once
     PRIM_MIN,      // v < w ? v : w, as FUNC_MIN does with a NaN
     PRIM_MAX,
+    PRIM_MIN_NUMBER, // the same when v is a number; of zeros any
+    PRIM_MAX_NUMBER,
     PRIM_NEG,
     PRIM_ABS,
     PRIM_SQRT,
@@ -100,6 +102,10 @@ void prim_put_helpers(struct str *s, const struct target *target, const char *te
  * none.
  */
 enum prim prim_of_func(enum func f);
+
+/* The row for a primitive whose first argument is a number: MIN_NUMBER for MIN, and so on;
+ * itself where there is none. */
+enum prim prim_with_number(enum prim p);
 
 /* Can a tile compute f on vectors of t? strict: by instructions alone, with the result that
  * scalars have. */

@@ -210,9 +210,18 @@ static const struct expr *without_reciprocal(struct vector_tile *t, const struct
     return e;
 }
 
+/* The primitive of a function: of a number and a value there may be one of fewer
+ * instructions. */
+static enum prim prim_of_value(const struct vector_tile *t, const struct expr *e) {
+    enum prim p = prim_of_func(e->func), number = prim_with_number(p);
+    bool is = number != p && !t->strict && e->arg[0]->kind == EXPR_CONST &&
+              !isnan(e->arg[0]->value.f) && prim_has(t->target, number, t->dtype);
+    return is ? number : p;
+}
+
 static const char *func_value(struct vector_tile *t, const struct expr *product) {
     const struct expr *e = without_reciprocal(t, product);
-    enum prim p = prim_of_func(e->func);
+    enum prim p = prim_of_value(t, e);
     if (e->func == FUNC_DIV && !t->strict && !vector_by_lane(t, e->arg[1]))
         return quotient(t, e);
     if (e->func == FUNC_SELECT)

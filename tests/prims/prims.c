@@ -61,6 +61,8 @@ static const struct signature signatures[] = {
     SIGNATURE(FMA_LANE,   'v', "vwve", "ROUND")
     SIGNATURE(MIN,        'v', "vv",  "ROUND")
     SIGNATURE(MAX,        'v', "vv",  "ROUND")
+    SIGNATURE(MIN_NUMBER, 'v', "Pv",  "BITS")
+    SIGNATURE(MAX_NUMBER, 'v', "Pv",  "BITS")
     SIGNATURE(NEG,        'v', "v",   "BITS")
     SIGNATURE(ABS,        'v', "v",   "BITS")
     SIGNATURE(SQRT,       'v', "v",   "ROUND")
