@@ -106,6 +106,14 @@ struct nest_function {
     struct str text;         // below its comment
 };
 
+/* Where the lanes of a load lie, as an array of bytes from the nearest one. */
+struct lane_offsets {
+    const char *name;
+    enum dtype dtype;  // of what is loaded
+    const int64_t *at; // [count] elements
+    int64_t count;
+};
+
 struct emit {
     const struct ast *ast;
     const struct c_options *opt;
@@ -122,6 +130,8 @@ struct emit {
     bool transposes[2][2];     // functions that transpose a block: of the target's vectors, of
                                // half ones; of floats, doubles
     bool lane_numbers[2];      // arrays 0, 1, 2 … are needed: float, double
+    struct target groups[4];   // a scalable target with vectors in 1, 2, 4 and 8 registers
+    vec(struct lane_offsets) offsets; // arrays that are needed
     struct helper_set helpers;
     vec(const char *) routines; // called, each once
     const char **buffer_c; // [buffers]: in the run function: an argument, a constant, a pointer
@@ -211,6 +221,8 @@ void emit_open_range(struct emit *em, const char *name, const struct expr *lo,
 /* … in steps of more than 1. */
 void emit_open_steps(struct emit *em, const char *name, const struct expr *lo,
                      const struct expr *hi, int64_t step);
+/* … from 0 in steps of the variable `vl`, never beyond hi. */
+void emit_open_lengths(struct emit *em, const char *name, const struct expr *hi);
 void emit_close_range(struct emit *em);
 
 /* ---- tile.c ---- */
@@ -294,9 +306,10 @@ int stack_of_routine(void);
 /* The function being printed has a tile of so many accumulators of type t and so many other
  * scalars. */
 void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int scalars);
-/* The function being printed has a tile that keeps so many vectors, calls so many functions on
- * vectors and has so many bytes of arrays. */
-void emit_note_vectors(struct emit *em, int vectors, int functions, int64_t bytes);
+/* The function being printed has a tile that keeps so many vectors of the target, calls so many
+ * functions on vectors and has so many bytes of arrays. */
+void emit_note_vectors(struct emit *em, const struct target *target, int vectors, int functions,
+                       int64_t bytes);
 void emit_note_library(
     struct emit *em,
     int bytes); // the function being printed calls something that takes so much

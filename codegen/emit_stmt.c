@@ -9,7 +9,7 @@
 static bool name_taken(const struct emit *em, const char *c) {
     bool buffer = c[0] == 'b' && c[1] != '\0' && c[1 + strspn(c + 1, "0123456789")] == '\0';
     if (buffer || strcmp(c, "error") == 0 || strcmp(c, "mem") == 0 || strcmp(c, "arena") == 0 ||
-        strcmp(c, "hooks") == 0)
+        strcmp(c, "hooks") == 0 || strcmp(c, "vl") == 0)
         return true;
     for (int i = 0; i < em->vars.len; i++)
         if (strcmp(em->vars.data[i].c, c) == 0)
@@ -64,7 +64,7 @@ static void close_block(struct emit *em) {
     put_line(em, "}");
 }
 
-/* `for (int32_t c1 = 0; c1 < 16; c1++)`; the iterator is in scope. */
+/* `for (int32_t c1 = 0; c1 < 16; c1++)`; the iterator is in scope. Step 0: by `vl`. */
 static void emit_for_head(struct emit *em, const struct ast_node *n) {
     int64_t lo, lo_hi, hi_lo, hi;
     bool known = emit_range(em, n->lo, &lo, &lo_hi) && emit_range(em, n->hi, &hi_lo, &hi);
@@ -86,7 +86,10 @@ static void emit_for_head(struct emit *em, const struct ast_node *n) {
         put(em, " && ");
         emit_expr(em, n->cond, C_COMPARE - 1);
     }
-    putf(em, n->step == 1 ? "; %s++)" : "; %s += %" PRId64 ")", v->c, n->step);
+    if (n->step == 0)
+        putf(em, "; %s += (%s)vl)", v->c, emit_var_type(v));
+    else
+        putf(em, n->step == 1 ? "; %s++)" : "; %s += %" PRId64 ")", v->c, n->step);
     str_free(&from);
     str_free(&to);
 }
@@ -191,6 +194,10 @@ void emit_open_steps(struct emit *em, const char *name, const struct expr *lo,
     em->fn.loops++;
     if (em->fn.loops > em->fn.frame.loops)
         em->fn.frame.loops = em->fn.loops;
+}
+
+void emit_open_lengths(struct emit *em, const char *name, const struct expr *hi) {
+    emit_open_steps(em, name, expr_index(&em->arena, 0), hi, 0);
 }
 
 void emit_open_range(struct emit *em, const char *name, const struct expr *lo,

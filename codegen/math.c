@@ -66,8 +66,8 @@ double math_error(const struct target *target, enum func f, enum dtype t) {
 
 static void function_name(struct str *s, const struct target *target, enum func f,
                           enum dtype t) {
-    str_addf(s, "nncc_%s_%sx%d", func_info(f)->text, dtype_info(t)->text,
-             prim_lanes(target, t));
+    str_addf(s, "nncc_%s_", func_info(f)->text);
+    prim_suffix(s, target, t);
 }
 
 const char *math_add(struct math_set *set, struct arena *a, const struct target *target,
@@ -113,10 +113,32 @@ static void put_unfused(struct str *s, const struct target *target, enum prim p,
     str_free(&product);
 }
 
+/* A step of which an operand is a number, by the primitive of scalars; false: the target has
+ * none. */
+static bool put_scalar_step(struct str *s, const struct target *target, enum dtype t,
+                            const struct math_row *r) {
+    enum prim p = prim_with_scalar(r->prim);
+    bool product = r->prim == PRIM_FMA || r->prim == PRIM_FNMA;
+    bool swaps = product || r->prim == PRIM_ADD || r->prim == PRIM_MUL;
+    int at = product ? 0 : 1; // where the scalar stands
+    if (p == PRIM_COUNT || !prim_has(target, p, t) ||
+        (!is_number(r->args[at]) && !(swaps && is_number(r->args[1 - at]))))
+        return false;
+    bool swapped = !is_number(r->args[at]);
+    struct str last = {0};
+    operand(&last, target, t, r->args[2]);
+    const char *args[] = {r->args[swapped], r->args[!swapped], str_cstr(&last)};
+    prim_put(s, target, p, t, args);
+    str_free(&last);
+    return true;
+}
+
 static void put_value(struct str *s, const struct target *target, enum dtype t,
                       const struct math_row *r) {
     struct str texts[3] = {{0}, {0}, {0}};
     const char *args[3];
+    if (put_scalar_step(s, target, t, r))
+        return;
     for (int k = 0; k < 3; k++) {
         operand(&texts[k], target, t, r->args[k]);
         args[k] = str_cstr(&texts[k]);
@@ -167,7 +189,7 @@ static void put_function(struct str *s, const struct math_use *u) {
              *r->note ? "; " : "", r->note);
     str_addf(s, "static inline NNCC_TARGET %s ", vector);
     function_name(s, target, u->f, u->dtype);
-    str_addf(s, "(%s x)\n{\n", vector);
+    str_addf(s, target->scalable ? "(%s x, size_t vl)\n{\n" : "(%s x)\n{\n", vector);
     for (r++; is_step(r); r++)
         put_step(s, target, u->dtype, r);
     str_add(s, "}\n#endif\n");

@@ -13,7 +13,7 @@ static void note_mention(void *user, int buffer, bool store) {
 
 /* Symbols first, then inputs and outputs; nothing that the run function or its macros use. */
 static void name_arguments(struct emit *em) {
-    static const char *const own[] = {"arena", "mem", "error", "hooks"};
+    static const char *const own[] = {"arena", "mem", "error", "hooks", "vl"};
     struct name_set set = {0};
     for (size_t k = 0; k < sizeof own / sizeof *own; k++)
         map_put(&set.map, own[k], NULL);
@@ -389,13 +389,16 @@ static void put_routines(struct emit *em) {
 /* What the target's vectors need and the C calls. */
 static void put_vector_helpers(struct emit *em, const char *run) {
     struct str math = {0}, text = {0};
-    const struct target *half = target_half(em->opt->target);
+    const struct target *target = em->opt->target, *half = target_half(target);
     math_print(&math, &em->calls);
     vector_print_functions(&math, em);
     str_add(&text, str_cstr(&math));
     str_add(&text, str_cstr(&em->functions));
     str_add(&text, run);
-    prim_put_helpers(em->fn.out, em->opt->target, str_cstr(&text));
+    for (int k = 0; k < 4 && target->scalable; k++)
+        prim_put_helpers(em->fn.out, &em->groups[k], str_cstr(&text));
+    if (!target->scalable)
+        prim_put_helpers(em->fn.out, target, str_cstr(&text));
     if (half)
         prim_put_helpers(em->fn.out, half, str_cstr(&text));
     put(em, str_cstr(&math));
@@ -444,6 +447,8 @@ void c_from_ast(const struct ast *a, const struct c_options *opt, struct str *so
                 struct str *header, struct c_figures *figures) {
     struct emit em = {.ast = a, .opt = opt};
     struct str run = {0};
+    for (int k = 0; k < 4; k++)
+        em.groups[k] = target_grouped(opt->target, 1 << k);
     em.buffer_c = arena_array(&em.arena, const char *, a->buffers.len);
     em.mentioned = arena_array(&em.arena, bool, a->buffers.len);
     em.named = arena_array(&em.arena, bool, a->buffers.len);

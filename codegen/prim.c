@@ -60,8 +60,12 @@ static const struct row *find_row(const struct target *target, enum row_kind kin
     return r || !target->base ? r : find_in_table(target->base, kind, p, t);
 }
 
+/* The row of a type, of which groups of 1, 2, 4 and 8 registers have one each. */
 static const struct row *vector_row(const struct target *target, enum dtype t) {
-    return find_row(target, ROW_VECTOR, PRIM_COUNT, t);
+    const struct row *r = find_row(target, ROW_VECTOR, PRIM_COUNT, t);
+    for (int group = target->group; r && group > 1; group /= 2)
+        r++;
+    return r;
 }
 
 int prim_lanes(const struct target *target, enum dtype t) {
@@ -74,6 +78,11 @@ const char *prim_vector_type(const struct target *target, enum dtype t) {
 
 const char *prim_mask_type(const struct target *target, enum dtype t) {
     return vector_row(target, t)->text[1];
+}
+
+void prim_suffix(struct str *s, const struct target *target, enum dtype t) {
+    str_addf(s, target->scalable ? "%sm%d" : "%sx%d", dtype_info(t)->text,
+             target->scalable ? target->group : prim_lanes(target, t));
 }
 
 bool prim_has(const struct target *target, enum prim p, enum dtype t) {
@@ -106,9 +115,26 @@ static bool stands_alone(const char *start, const char *text) {
     return text == start ? !text[2] : before && text[2] && strchr(",)}", text[2]);
 }
 
+/* How many registers hold a byte for each lane: "mf4", "m2". */
+static void put_byte_group(struct str *s, int group, int bits) {
+    if (8 * group < bits)
+        str_addf(s, "mf%d", bits / (8 * group));
+    else
+        str_addf(s, "m%d", 8 * group / bits);
+}
+
 static void put_letter(struct str *s, const struct target *target, enum dtype t, char what) {
     const struct row *v = vector_row(target, t);
-    if (what == 't')
+    int bits = dtype_info(t)->bits, group = target->group ? target->group : 1;
+    if (what == 'e')
+        str_addf(s, "%d", bits);
+    else if (what == 'g')
+        str_addf(s, "%d", group);
+    else if (what == 'r')
+        str_addf(s, "%d", bits / group);
+    else if (what == 'b')
+        put_byte_group(s, group, bits);
+    else if (what == 't')
         str_add(s, dtype_info(t)->c_type);
     else if (what == 'n')
         str_add(s, dtype_info(t)->text);
@@ -224,6 +250,19 @@ void prim_put_macro(struct str *s, const struct target *target) {
 }
 
 /* ---- functions ---- */
+
+enum prim prim_with_scalar(enum prim p) {
+    static const struct {
+        enum prim vectors, scalar;
+    } pairs[] = {
+        {PRIM_ADD, PRIM_ADD_SCALAR}, {PRIM_SUB, PRIM_SUB_SCALAR},   {PRIM_MUL, PRIM_MUL_SCALAR},
+        {PRIM_FMA, PRIM_FMA_SCALAR}, {PRIM_FNMA, PRIM_FNMA_SCALAR},
+    };
+    for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++)
+        if (pairs[k].vectors == p)
+            return pairs[k].scalar;
+    return PRIM_COUNT;
+}
 
 enum prim prim_of_func(enum func f) {
     static const struct {

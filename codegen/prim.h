@@ -1,10 +1,10 @@
 /* Primitives: what a tile does with a vector, and how each target spells it.
  *
  * The vectors of one target have all the same size, target->vector_bytes; a mask says something
- * of each lane. Rows of codegen/targets/<name>.def give the C of a primitive for one element
- * type; scalar.def gives the meaning of each. A primitive without a row for a target and type
- * is not there: prim_has says so before anything is printed, and the tile is printed another
- * way.
+ * of each lane. Those of a scalable target have `vl` lanes, a variable of the C around. Rows of
+ * codegen/targets/<name>.def give the C of a primitive for one element type; scalar.def gives
+ * the meaning of each. A primitive without a row for a target and type is not there: prim_has
+ * says so before anything is printed, and the tile is printed another way.
  */
 #ifndef NNCC_CODEGEN_PRIM_H
 #define NNCC_CODEGEN_PRIM_H
@@ -74,11 +74,32 @@ enum prim {
     PRIM_SUM,      // (v) -> s: the lanes added up, in any order
     PRIM_LEAST,    // (v) -> s
     PRIM_MOST,     // (v) -> s
+    /* With a scalar in place of a vector. */
+    PRIM_ADD_SCALAR,  // (v, s) -> v + s
+    PRIM_SUB_SCALAR,  // (v, s) -> v - s
+    PRIM_MUL_SCALAR,  // (v, s) -> v * s
+    PRIM_FMA_SCALAR,  // (s, v, x) -> s * v + x, rounded once
+    PRIM_FNMA_SCALAR, // (s, v, x) -> x - s * v, rounded once
+    PRIM_AT_LEAST,    // (v, s) -> v > s ? v : s, s neither NaN nor -0
+    PRIM_AT_MOST,     // (v, s) -> v < s ? v : s, s neither NaN nor 0
+    /* Of scalable targets; o: C expression of a pointer to offsets in bytes, unsigned integers
+     * of the elements' size. */
+    PRIM_LENGTH,            // (n) -> vl: of n lanes, as many as a vector may have
+    PRIM_MOST_LENGTH,       // () -> vl: as many as it may have
+    PRIM_NUMBERS,           // () -> v: v[i] = i
+    PRIM_KEEP_TAIL,         // (v, w) -> w, behind whose vl lanes those of v follow
+    PRIM_LOAD_STRIDED,      // (p, k) -> v: v[i] = p[k i]
+    PRIM_LOAD_STRIDED_SOME, // (p, k, m) -> v: p[k i] where m, else 0; touches no other memory
+    PRIM_LOAD_INDEXED,      // (p, o) -> v: v[i] is o[i] bytes from p
+    PRIM_LOAD_INDEXED_SOME, // (p, o, m) -> v: where m, else 0; touches no other memory
+    PRIM_STORE_STRIDED,     // (p, k, v): p[k i] = v[i]
     PRIM_COUNT
 };
 
-/* Elements of type t in a vector; 0: the target has no vectors of it. */
+/* Elements of type t in a vector, of a scalable target the least; 0: it has no vectors of t. */
 int prim_lanes(const struct target *target, enum dtype t);
+/* "f32x8", of a scalable target "f32m4": what names of its functions end in. */
+void prim_suffix(struct str *s, const struct target *target, enum dtype t);
 /* C types of a vector and of a mask. */
 const char *prim_vector_type(const struct target *target, enum dtype t);
 const char *prim_mask_type(const struct target *target, enum dtype t);
@@ -97,6 +118,10 @@ void prim_put_macro(struct str *s, const struct target *target);
 void prim_put_helpers(struct str *s, const struct target *target, const char *text);
 
 /* ---- math.c: functions of functions.def on vectors ---- */
+
+/* p with a scalar for its second vector, or, of products that are added to, for the first;
+ * PRIM_COUNT: there is none. */
+enum prim prim_with_scalar(enum prim p);
 
 /* The primitive that is the function f itself (FUNC_ADD: PRIM_ADD …); PRIM_COUNT: there is
  * none.
@@ -125,7 +150,7 @@ bool math_has(const struct target *target, enum func f, enum dtype t);
 /* The largest error of f on t in units of the last place. Requires math_has. */
 double math_error(const struct target *target, enum func f, enum dtype t);
 /* Notes that f is called; returns the name of the C function: vectors in, vector out
- * ("nncc_exp_f32x16"). Requires math_has. */
+ * ("nncc_exp_f32x16"); of a scalable target vl is the last argument. Requires math_has. */
 const char *math_add(struct math_set *set, struct arena *a, const struct target *target,
                      enum func f, enum dtype t);
 /* The C of what was noted: static functions with the attribute `NNCC_TARGET`. */

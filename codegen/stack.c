@@ -118,13 +118,15 @@ void emit_note_tile(struct emit *em, int64_t accumulators, enum dtype t, int sca
 
 /* What the registers do not hold is kept in memory; compilers put the functions in place and
  * their constants before the loops. */
-void emit_note_vectors(struct emit *em, int vectors, int functions, int64_t bytes) {
+void emit_note_vectors(struct emit *em, const struct target *target, int vectors, int functions,
+                       int64_t bytes) {
     enum { BESIDE = 20, PER_FUNCTION = 24 }; // vectors
     struct frame *f = &em->fn.frame;
-    const struct target *t = em->opt->target;
-    bool kept = functions == 0 && vectors + 2 <= t->registers;
+    bool kept = functions == 0 && vectors + 2 <= target->registers;
     int spilled = kept ? 0 : vectors + vectors / 4 + functions * PER_FUNCTION;
-    bytes += t->vector_bytes * (int64_t)(BESIDE + spilled);
+    int64_t longest =
+        target->scalable ? (int64_t)target->most_bytes * target->group : target->vector_bytes;
+    bytes += longest * (BESIDE + spilled);
     f->accumulators = bytes > f->accumulators ? bytes : f->accumulators;
 }
 

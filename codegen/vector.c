@@ -17,7 +17,10 @@
  *
  * A split reduction has its innermost iterator across the lanes, several accumulators for few
  * rows (an addition waits for the one before it), and adds the lanes up at the end. Without a
- * reduction the vectors follow each other, in a loop where they are many. */
+ * reduction the vectors follow each other, in a loop where they are many.
+ *
+ * Of scalable vectors a row has one, and the loop over lanes is around all (vector_length.c).
+ */
 #include "codegen/vector.h"
 
 #include <inttypes.h>
@@ -57,11 +60,13 @@ static const struct expr *at_row(struct vector_tile *t, const struct expr *e, in
 }
 
 static int vectors_of(const struct vector_tile *t) {
+    if (t->whole->scalable)
+        return 1; // at a time
     return (int)((t->lane_count + t->lanes - 1) / t->lanes);
 }
 
 /* The lane iterator as emit_range sees it: the one in scope. */
-static void set_lane_range(struct vector_tile *t, int64_t lo, int64_t hi) {
+void vector_set_lane_range(struct vector_tile *t, int64_t lo, int64_t hi) {
     struct emit *em = t->em;
     for (int i = em->vars.len - 1; i >= 0; i--) {
         if (em->vars.data[i].name != t->lane)
@@ -83,15 +88,18 @@ static void take_target(struct vector_tile *t, const struct target *target) {
     t->width = prim_lanes(target, t->dtype);
 }
 
-/* Vector number `vector` of constant lanes is at hand. */
+/* Vector number `vector` of constant lanes is at hand; of scalable ones it is already. */
 static void take_vector(struct vector_tile *t, int vector) {
+    if (t->whole->scalable)
+        return;
     int64_t left = t->lane_count - (int64_t)vector * t->lanes;
     take_target(t, target_of(t, vector));
     t->vector = vector;
     t->lane_from = (int64_t)vector * t->lanes;
     t->lane_loop = false;
     t->tail = NULL;
-    set_lane_range(t, t->lane_from, t->lane_from + (left < t->width ? left : t->width) - 1);
+    vector_set_lane_range(t, t->lane_from,
+                          t->lane_from + (left < t->width ? left : t->width) - 1);
     if (left < t->width)
         t->tail = vector_first(t, expr_index(&t->em->arena, t->lane_count));
 }
@@ -111,7 +119,7 @@ static void open_lanes(struct vector_tile *t, const struct expr *lo, const struc
     int64_t first, last, none;
     vector_open(t, t->lane, lo, hi, (int64_t)vectors * t->lanes);
     if (emit_range(t->em, lo, &first, &none) && emit_range(t->em, hi, &none, &last))
-        set_lane_range(t, first, last - 1);
+        vector_set_lane_range(t, first, last - 1);
 }
 
 /* ---- accumulators ---- */
@@ -380,7 +388,7 @@ static void put_vector(struct vector_tile *t, const char *const *sums, int vecto
             vector_fail(t, "lanes that are not stored at even distances");
             return;
         }
-        apart = places[row].lane_step != 1;
+        apart = places[row].lane_step != 1 && !t->target->scalable;
         if (truth)
             vector_store_mask(t, &places[row], values[row]);
         else if (!apart)
@@ -437,6 +445,8 @@ static void put_split_step(struct vector_tile *t, const char *const *sums, int c
             vector_combine(t, t->reduce->func, sum, at_row(t, t->reduce->arg[0], row));
         if (t->tail)
             next = vector_prim(t, PRIM_SELECT, t->tail, next, sum);
+        if (t->target->scalable && t->lane_loop)
+            next = vector_prim(t, PRIM_KEEP_TAIL, sum, next, NULL);
         set_accumulator(t, sum, next);
     }
 }
@@ -515,6 +525,36 @@ static void put_split(struct vector_tile *t) {
     put_split_stores(t, sums, chains);
 }
 
+/* ---- scalable vectors ---- */
+
+/* A split reduction: one accumulator of as many lanes as a vector may have for each row. */
+static void put_scalable_split(struct vector_tile *t) {
+    const char *const *sums = put_accumulators(t, 1);
+    struct steps s = read_steps(t, t->points, true);
+    open_steps(t, &s);
+    vector_open_lengths(t, t->reduce->iters[t->reduce->num_iters - 1].extent);
+    put_split_step(t, sums, 1, 0);
+    vector_close_lengths(t);
+    close_steps(t, s.loops);
+    if (!vector_is_one_length(t))
+        vector_take_most_length(t);
+    put_split_stores(t, sums, 1);
+}
+
+static void put_scalable(struct vector_tile *t) {
+    vector_declare_length(t);
+    if (t->split) {
+        put_scalable_split(t);
+        return;
+    }
+    vector_open_lengths(t, expr_index(&t->em->arena, t->lane_count));
+    if (t->reduce)
+        put_reduced(t);
+    else
+        put_vector(t, NULL, 0);
+    vector_close_lengths(t);
+}
+
 /* ---- which tiles ---- */
 
 static bool add_row(struct vector_tile *t, const struct tile_iter *it) {
@@ -572,6 +612,8 @@ static bool read_tile(struct vector_tile *t) {
     if (!read_iterators(t) || expr_has_check(t->node->value) || expr_has_check(t->node->index))
         return false;
     t->dtype = type_of_vectors(t);
+    if (t->whole->scalable)
+        vector_choose_group(t);
     take_target(t, t->whole);
     t->lanes = t->width;
     if (t->lanes == 0 || (t->split && t->strict))
@@ -601,7 +643,9 @@ static struct str put_tile(struct vector_tile *t) {
     vector_start(t);
     if (t->strict && t->whole->flushes)
         expr_walk(t->node->value, find_flushed, t);
-    if (t->split)
+    if (t->whole->scalable)
+        put_scalable(t);
+    else if (t->split)
         put_split(t);
     else if (t->reduce)
         put_reduced(t);
@@ -627,7 +671,7 @@ static void note_stack(const struct vector_tile *t) {
     int functions = 0;
     for (int f = 0; f < FUNC_COUNT; f++)
         functions += t->called[f];
-    emit_note_vectors(t->em, t->accumulators + t->loads + t->most_loads, functions,
+    emit_note_vectors(t->em, t->whole, t->accumulators + t->loads + t->most_loads, functions,
                       t->local_bytes);
 }
 
@@ -675,7 +719,8 @@ bool emit_vector_tile(struct emit *em, const struct ast_node *n, bool alone) {
         if (t.whole->vector_bytes == 0 || !read_tile(&t))
             return false;
         if ((way < 2 && !t.half) ||
-            (t.straight && t.points * vectors_of(&t) > MOST_ACCUMULATORS))
+            (t.straight &&
+             (t.whole->scalable || t.points * vectors_of(&t) > MOST_ACCUMULATORS)))
             continue;
         if (try_tile(&t, alone)) {
             if (!t.half && why_half)

@@ -70,7 +70,7 @@ struct vector_tile {
     const struct ast_node *node;
     /* All vectors but a last one of as many lanes as a half vector has, and that one. */
     const struct target *whole, *half; // NULL: there is none
-    int lanes;                         // of a whole one
+    int lanes;                         // of a whole one; of a scalable target the least
     const struct target *target;       // of the vector at hand …
     int width;                         // … and its lanes
     const struct expr *reduce;         // NULL: none
@@ -93,6 +93,7 @@ struct vector_tile {
     /* Levels that are open. */
     struct vector_level levels[VECTOR_LEVELS];
     int num_levels;
+    int first_level; // the outermost that vectors may stand at: scalable ones need their length
     int numbers[26]; // of names, by letter
     /* The point at hand: values of the reduce, and which lanes. */
     const char *const *sums; // accumulators of the row, one a vector; NULL: none is known
@@ -117,6 +118,10 @@ struct str vector_end(struct vector_tile *t);
 void vector_open(struct vector_tile *t, const char *name, const struct expr *lo,
                  const struct expr *hi, int64_t step);
 void vector_close(struct vector_tile *t);
+/* The same from 0 by the variable `vl`. */
+void vector_open_by_length(struct vector_tile *t, const char *name, const struct expr *hi);
+/* What is in the range of the iterator of lanes. */
+void vector_set_lane_range(struct vector_tile *t, int64_t lo, int64_t hi);
 /* `const type l0 = value;` in the innermost body, or at the level given; the name, an old one
  * where the value has one there. */
 const char *vector_let(struct vector_tile *t, const char *type, char letter, const char *value);
@@ -155,11 +160,13 @@ struct vector_spread {
                        // they do follow each other, or are one
     int64_t reach;     // the largest of these
     bool room;         // a whole vector from the nearest on lies in the buffer
+    const char *table; // scalable targets, instead: C of a pointer to offsets; NULL: none
 };
 struct vector_place {
     const char *pointer;      // C
     const struct expr *index; // from it; constant but for the innermost loop
-    int64_t lane_step;        // elements from lane to lane, of a store
+    int64_t lane_step;        // elements from lane to lane, of a store; of a load of scalable
+                              // vectors, too
     struct vector_spread spread;
     bool zeros; // where t->cond does not hold the pointer is to zeros
 };
@@ -234,8 +241,38 @@ bool vector_has_lane(const struct vector_tile *t, int lane);
  * that differs by more than constants. */
 bool vector_spread(struct vector_tile *t, const struct expr *index, struct vector_spread *s,
                    const struct expr **nearest);
+/* Where `count` lanes of an index lie, from the nearest; `reach` and `nearest` as of a spread.
+ * False when that differs by more than constants. */
+bool vector_find_lanes(struct vector_tile *t, const struct expr *index, int64_t count,
+                       int64_t *at, int64_t *reach, const struct expr **nearest);
 /* The elements of a place that is spread; what a mask leaves out reads 0. */
 const char *vector_load_spread(struct vector_tile *t, const struct vector_place *p);
+/* x where the mask of the guard holds, else its pad. */
+const char *vector_or_pad(struct vector_tile *t, const char *x);
+
+/* ---- vector_length.c: scalable vectors ---- */
+
+/* Sets t->whole: the target with its vectors in as many registers as the tile has room for. */
+void vector_choose_group(struct vector_tile *t);
+/* Whether all lanes are in the shortest vector: then there is no loop over them. */
+bool vector_is_one_length(const struct vector_tile *t);
+/* Declares `vl` at level 0: as many lanes as there are, or, of a split reduction with a loop
+ * over them, as a vector may have. */
+void vector_declare_length(struct vector_tile *t);
+/* The loop over lanes, if there is one; the point at hand is in it. */
+void vector_open_lengths(struct vector_tile *t, const struct expr *count);
+void vector_close_lengths(struct vector_tile *t);
+/* Sets `vl` to as many lanes as a vector may have. */
+void vector_take_most_length(struct vector_tile *t);
+/* The level, or the first at which vectors may stand. */
+int vector_first_level(const struct vector_tile *t, int level);
+/* vector_spread by a table of offsets; fills s->table and s->reach. */
+bool vector_offsets(struct vector_tile *t, const struct expr *index, struct vector_spread *s,
+                    const struct expr **nearest);
+/* Loads lanes that are not neighbours; what a mask leaves out reads the pad, or 0. */
+const char *vector_load_apart(struct vector_tile *t, const struct vector_place *p);
+/* The tables. */
+void vector_print_offsets(struct emit *em);
 
 /* ---- vector_load.c ---- */
 
@@ -248,7 +285,7 @@ const char *vector_let_load(struct vector_tile *t, const struct vector_place *p,
 
 /* ---- vector_store.c ---- */
 
-/* Stores a value where its lanes are neighbours. */
+/* Stores a value where its lanes are neighbours, a scalable one at any even distance. */
 void vector_store(struct vector_tile *t, const struct vector_place *place, const char *value);
 /* The same of truth values, each a byte. */
 void vector_store_mask(struct vector_tile *t, const struct vector_place *place,

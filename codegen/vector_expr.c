@@ -94,8 +94,22 @@ const struct expr *vector_scalar_of(struct vector_tile *t, const struct expr *e)
                                 : expr_func(a, e->func, arg, e->n);
 }
 
-/* The scalar e in all lanes. What loops around do not change is made before them, unless it
- * reads what the tile writes or may be skipped. */
+/* What loops around do not change of e is made before them, unless it reads what the tile
+ * writes or may be skipped: the level where it stands. */
+static int level_of_scalar(const struct vector_tile *t, const struct expr *e) {
+    bool stays = t->unsure || t->cond || e->kind == EXPR_CONST || expr_find(e, EXPR_GUARD) ||
+                 expr_loads(e, t->node->buffer);
+    return stays ? t->num_levels - 1 : vector_level_of(t, e);
+}
+
+/* A name for the value c of the scalar e, at the level. */
+static const char *keep_scalar(struct vector_tile *t, int level, const char *type,
+                               const char *c) {
+    char letter = level < t->num_levels - 1 ? 'h' : 'w';
+    return t->failed ? "" : vector_keep(t, level, type, letter, c);
+}
+
+/* The scalar e in all lanes. */
 static const char *splat(struct vector_tile *t, const struct expr *e) {
     const struct expr *s = vector_scalar_of(t, e);
     if (s->dtype != t->dtype)
@@ -103,12 +117,29 @@ static const char *splat(struct vector_tile *t, const struct expr *e) {
     if (is_zero(s))
         return vector_prim(t, PRIM_ZERO, NULL, NULL, NULL);
     const char *c = vector_splat(t, vector_scalar(t, s, C_ANY));
-    bool stays = t->unsure || t->cond || e->kind == EXPR_CONST || expr_find(e, EXPR_GUARD) ||
-                 expr_loads(e, t->node->buffer);
-    int level = stays ? t->num_levels - 1 : vector_level_of(t, e);
-    return t->failed ? ""
-                     : vector_keep(t, level, vector_type(t),
-                                   level < t->num_levels - 1 ? 'h' : 'w', c);
+    return keep_scalar(t, vector_first_level(t, level_of_scalar(t, e)), vector_type(t), c);
+}
+
+/* The scalar e as an operand of a primitive that takes one: a number, or a name. */
+static const char *operand(struct vector_tile *t, const struct expr *e) {
+    const struct expr *s = vector_scalar_of(t, e);
+    if (s->dtype != t->dtype)
+        return vector_fail(t, other_type);
+    const char *c = vector_scalar(t, s, C_ANY);
+    if (s->kind == EXPR_CONST)
+        return c;
+    return keep_scalar(t, level_of_scalar(t, e), dtype_info(t->dtype)->c_type, c);
+}
+
+/* p on a vector and the scalar s, which has no lanes; "": the target has no such primitive. */
+static const char *with_scalar(struct vector_tile *t, enum prim p, const struct expr *v,
+                               const struct expr *s) {
+    enum prim scalar = prim_with_scalar(p);
+    if (scalar == PRIM_COUNT || vector_by_lane(t, s) || !vector_by_lane(t, v) ||
+        !prim_has(t->target, scalar, t->dtype))
+        return "";
+    const char *x = vector_value(t, v);
+    return vector_prim(t, scalar, x, operand(t, s), NULL);
 }
 
 /* ---- functions ---- */
@@ -156,8 +187,39 @@ static const char *fused(struct vector_tile *t, enum prim p, const struct expr *
         if (sum)
             return sum;
     }
+    enum prim scalar = prim_with_scalar(p);
+    for (int k = 0; k < 2 && prim_has(t->target, scalar, t->dtype); k++)
+        if (!vector_by_lane(t, product->arg[k])) {
+            const char *s = operand(t, product->arg[k]);
+            return vector_prim(t, scalar, s, vector_value(t, product->arg[1 - k]), x);
+        }
     const char *v = vector_value(t, product->arg[0]), *w = vector_value(t, product->arg[1]);
     return vector_prim(t, p, v, w, x);
+}
+
+/* Can a bound take the place of the minimum or maximum of a vector and the number e? */
+static enum prim bound_of(const struct vector_tile *t, enum func f, const struct expr *e) {
+    double v = e->kind == EXPR_CONST && dtype_is_float(e->dtype) ? e->value.f : (double)NAN;
+    enum prim p = f == FUNC_MAX ? PRIM_AT_LEAST : f == FUNC_MIN ? PRIM_AT_MOST : PRIM_COUNT;
+    bool wrong_zero = v == 0 && (signbit(v) != 0) == (f == FUNC_MAX);
+    return isnan(v) || wrong_zero || p == PRIM_COUNT || !prim_has(t->target, p, t->dtype)
+               ? PRIM_COUNT
+               : p;
+}
+
+/* p of vectors where one is the same in all lanes, by a scalar; "": there is no such
+ * primitive. */
+static const char *scalar_value(struct vector_tile *t, enum prim p, const struct expr *e) {
+    if (e->n != 2)
+        return "";
+    enum prim bound = bound_of(t, e->func, e->arg[1]);
+    if (bound != PRIM_COUNT && vector_by_lane(t, e->arg[0])) {
+        const char *x = vector_value(t, e->arg[0]);
+        return vector_prim(t, bound, x, vector_scalar(t, e->arg[1], C_ANY), NULL);
+    }
+    const char *c = with_scalar(t, p, e->arg[0], e->arg[1]);
+    bool swaps = p == PRIM_ADD || p == PRIM_MUL;
+    return *c || !swaps ? c : with_scalar(t, p, e->arg[1], e->arg[0]);
 }
 
 const char *vector_combine(struct vector_tile *t, enum func op, const char *x,
@@ -177,16 +239,21 @@ static const char *call_value(struct vector_tile *t, const struct expr *e) {
     const char *name = math_add(&em->calls, &em->arena, t->target, e->func, t->dtype);
     t->called[e->func] = true;
     return let_value(t, 'y',
-                     arena_printf(&em->arena, "%s(%s%s%s%s%s)", name, arg[0],
-                                  e->n > 1 ? ", " : "", arg[1], e->n > 2 ? ", " : "", arg[2]));
+                     arena_printf(&em->arena, "%s(%s%s%s%s%s%s)", name, arg[0],
+                                  e->n > 1 ? ", " : "", arg[1], e->n > 2 ? ", " : "", arg[2],
+                                  t->target->scalable ? ", vl" : ""));
 }
 
 /* x / y, y being the same in all lanes: once rounded more, but one division for all of them. */
 static const char *quotient(struct vector_tile *t, const struct expr *e) {
     struct arena *a = &t->em->arena;
     const struct expr *one = expr_float(a, t->dtype, 1);
+    const struct expr *inverse = expr_2(a, FUNC_DIV, one, e->arg[1]);
+    const char *product = with_scalar(t, PRIM_MUL, e->arg[0], inverse);
+    if (*product || t->failed)
+        return let_long(t, product);
     const char *x = vector_value(t, e->arg[0]);
-    const char *y = splat(t, expr_2(a, FUNC_DIV, one, e->arg[1]));
+    const char *y = splat(t, inverse);
     return let_long(t, vector_prim(t, PRIM_MUL, x, y, NULL));
 }
 
@@ -236,6 +303,9 @@ static const char *func_value(struct vector_tile *t, const struct expr *product)
         return let_long(t, fused(t, PRIM_FNMA, e->arg[1], vector_value(t, e->arg[0])));
     if (p == PRIM_COUNT)
         return call_value(t, e);
+    const char *scalar = scalar_value(t, p, e);
+    if (*scalar || t->failed)
+        return let_long(t, scalar);
     const char *x = vector_value(t, e->arg[0]);
     const char *y = e->n > 1 ? vector_value(t, e->arg[1]) : NULL;
     return let_long(t, vector_prim(t, p, x, y, NULL));

@@ -26,12 +26,12 @@ static const struct expr *known_element(void *user, const struct expr *e) {
     return known ? expr_const(&t->em->arena, b->dtype, dtype_load(b->dtype, b->data, at)) : e;
 }
 
-/* The index in lane j; `lane` stands for the iterator of a loop over lanes. */
-static const struct expr *index_in_lane(struct vector_tile *t, const struct expr *index, int j,
-                                        const struct expr *lane) {
+/* The index in lane j; `lane`, if not NULL, stands for the iterator of a loop over lanes. */
+static const struct expr *index_in_lane(struct vector_tile *t, const struct expr *index,
+                                        int64_t j, const struct expr *lane) {
     struct arena *a = &t->em->arena;
-    const struct expr *value = expr_index(a, t->lane_from + j);
-    if (t->lane_loop)
+    const struct expr *value = expr_index(a, j);
+    if (lane)
         value = expr_2(a, FUNC_ADD, lane, value);
     index = expr_subst(a, index, &t->lane, &value, 1);
     return expr_find(index, EXPR_LOAD) ? expr_map(a, index, known_element, t) : index;
@@ -39,6 +39,8 @@ static const struct expr *index_in_lane(struct vector_tile *t, const struct expr
 
 bool vector_has_lane(const struct vector_tile *t, int lane) {
     bool known = t->tail && !t->lane_loop && t->lane_count > 0;
+    if (t->target->scalable)
+        return true;
     return (t->guard.lanes >> lane & 1) && (!known || t->lane_from + lane < t->lane_count);
 }
 
@@ -64,15 +66,17 @@ bool vector_spread(struct vector_tile *t, const struct expr *index, struct vecto
     const struct expr *var = expr_var(a, DTYPE_INDEX, t->lane), *rest, *base = NULL;
     /* The iterator of a loop over lanes is a multiple of their number. */
     const struct expr *whole = expr_2(a, FUNC_MUL, var, expr_index(a, t->width));
+    var = t->lane_loop ? var : NULL;
+    whole = t->lane_loop ? whole : NULL;
     int64_t *at = arena_array(a, int64_t, t->width), least, most, first = 0;
     for (int j = 0; j < t->width; j++) {
         if (!vector_has_lane(t, j))
             continue;
-        if (!vector_constant(t, index_in_lane(t, index, j, whole), &at[j], &rest) ||
-            (base && !expr_equal(base, rest)))
+        const struct expr *here = index_in_lane(t, index, t->lane_from + j, whole);
+        if (!vector_constant(t, here, &at[j], &rest) || (base && !expr_equal(base, rest)))
             return false;
         if (!base) {
-            *nearest = index_in_lane(t, index, j, var);
+            *nearest = index_in_lane(t, index, t->lane_from + j, var);
             first = at[j];
         }
         base = rest;
@@ -83,6 +87,26 @@ bool vector_spread(struct vector_tile *t, const struct expr *index, struct vecto
     *nearest = expr_2(a, FUNC_ADD, *nearest, expr_index(a, least - first));
     *s = (struct vector_spread){.at = at, .reach = most - least};
     return s->reach <= MOST_REACH;
+}
+
+bool vector_find_lanes(struct vector_tile *t, const struct expr *index, int64_t count,
+                       int64_t *at, int64_t *reach, const struct expr **nearest) {
+    struct arena *a = &t->em->arena;
+    const struct expr *rest, *base = NULL;
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    for (int64_t j = 0; j < count; j++) {
+        if (!vector_constant(t, index_in_lane(t, index, j, NULL), &at[j], &rest) ||
+            (base && !expr_equal(base, rest)))
+            return false;
+        base = rest;
+        least = at[j] < least ? at[j] : least;
+        most = at[j] > most ? at[j] : most;
+    }
+    for (int64_t j = 0; j < count; j++)
+        at[j] -= least;
+    *nearest = expr_2(a, FUNC_ADD, base, expr_index(a, least));
+    *reach = most - least;
+    return *reach <= MOST_REACH;
 }
 
 /* ---- their load ---- */
@@ -153,8 +177,7 @@ static const char *add_window(struct vector_tile *t, const struct vector_place *
                       vector_prim(t, PRIM_PERMUTE2, x, y, numbers_text(t, numbers)));
 }
 
-/* x where the mask of the guard holds, else its pad. */
-static const char *or_pad(struct vector_tile *t, const char *x) {
+const char *vector_or_pad(struct vector_tile *t, const char *x) {
     const char *pad = t->pad ? t->pad : vector_prim(t, PRIM_ZERO, NULL, NULL, NULL);
     return vector_let(t, vector_type(t), 'y', vector_prim(t, PRIM_SELECT, t->mask, x, pad));
 }
@@ -167,7 +190,7 @@ static const char *load_windows(struct vector_tile *t, const struct vector_place
     if (w->num == 1)
         x = vector_let(t, vector_type(t), 'y',
                        vector_prim(t, PRIM_PERMUTE, x, numbers_text(t, p->spread.at), NULL));
-    return t->mask ? or_pad(t, x) : x;
+    return t->mask ? vector_or_pad(t, x) : x;
 }
 
 const char *vector_load_spread(struct vector_tile *t, const struct vector_place *p) {
@@ -183,5 +206,5 @@ const char *vector_load_spread(struct vector_tile *t, const struct vector_place 
         vector_let_load(t, p,
                         mask ? vector_prim(t, PRIM_GATHER_SOME, address, mask, numbers)
                              : vector_prim(t, PRIM_GATHER, address, numbers, NULL));
-    return t->pad ? or_pad(t, x) : x;
+    return t->pad ? vector_or_pad(t, x) : x;
 }

@@ -23,6 +23,8 @@ const char *vector_load(struct vector_tile *t, const struct expr *e) {
         return vector_fail(t, "lanes that lie nobody knows where");
     if (p.spread.at)
         return vector_load_spread(t, &p);
+    if (t->target->scalable && p.lane_step != 1)
+        return vector_load_apart(t, &p);
     const char *address = vector_address(t, &p);
     const char *mask = vector_both_masks(t, t->mask, t->tail);
     const char *load = t->pad ? vector_prim(t, PRIM_LOAD_ELSE, address, mask, t->pad)
@@ -34,7 +36,8 @@ const char *vector_load(struct vector_tile *t, const struct expr *e) {
 const char *vector_load_mask(struct vector_tile *t, const struct expr *e) {
     const char *type = prim_mask_type(t->target, t->dtype);
     struct vector_place p;
-    if (!vector_place(t, e->array, e->arg[0], false, &p) || p.spread.at)
+    if (!vector_place(t, e->array, e->arg[0], false, &p) || p.spread.at ||
+        (t->target->scalable && p.lane_step != 1))
         return vector_fail(t, "truth values that do not follow each other");
     const char *address = vector_address(t, &p);
     const char *mask = vector_both_masks(t, t->mask, t->tail);

@@ -32,6 +32,7 @@ const struct expr *vector_both(struct vector_tile *t, const struct expr *x,
 }
 
 static const char *hoist_mask(struct vector_tile *t, int level, const char *c) {
+    level = vector_first_level(t, level);
     return t->failed ? "" : vector_hoist(t, level, prim_mask_type(t->target, t->dtype), 'm', c);
 }
 
@@ -42,19 +43,25 @@ const char *vector_both_masks(struct vector_tile *t, const char *x, const char *
                       vector_prim(t, PRIM_AND, x, y, NULL));
 }
 
-/* factor times the number of each lane: 0, 1, 2 … */
-static const char *lane_numbers(struct vector_tile *t, int64_t factor) {
+static const char *load_numbers(struct vector_tile *t) {
     struct emit *em = t->em;
     em->lane_numbers[t->dtype == DTYPE_F64] = true;
     const char *array =
         arena_printf(&em->arena, "%s_lanes_%s", em->opt->prefix, dtype_info(t->dtype)->text);
-    const char *load = vector_prim(t, PRIM_LOAD, array, NULL, NULL);
-    const char *numbers = vector_hoist(t, 0, vector_type(t), 'n', load);
+    return vector_prim(t, PRIM_LOAD, array, NULL, NULL);
+}
+
+/* factor times the number of each lane: 0, 1, 2 … */
+static const char *lane_numbers(struct vector_tile *t, int64_t factor) {
+    int level = vector_first_level(t, 0);
+    const char *from =
+        t->target->scalable ? vector_prim(t, PRIM_NUMBERS, NULL, NULL, NULL) : load_numbers(t);
+    const char *numbers = vector_hoist(t, level, vector_type(t), 'n', from);
     if (factor == 1)
         return numbers;
     const char *scaled =
         vector_prim(t, PRIM_MUL, numbers, vector_number(t, (double)factor), NULL);
-    return vector_hoist(t, 0, vector_type(t), 'n', scaled);
+    return vector_hoist(t, level, vector_type(t), 'n', scaled);
 }
 
 /* A vector of the index e, the same in all lanes. */
@@ -113,7 +120,8 @@ const char *vector_first(struct vector_tile *t, const struct expr *count) {
 /* The lanes where room >= 0, if that is known of each. */
 static struct vector_guard lanes_with(struct vector_tile *t, const struct expr *room) {
     struct arena *a = &t->em->arena;
-    struct vector_guard g = {!t->lane_loop, 0}, all = {false, UINT32_MAX};
+    struct vector_guard g = {!t->lane_loop && !t->target->scalable, 0},
+                        all = {false, UINT32_MAX};
     for (int j = 0; j < t->width && g.known; j++) {
         const struct expr *lane = expr_index(a, t->lane_from + j);
         const struct expr *here = expr_subst(a, room, &t->lane, &lane, 1);

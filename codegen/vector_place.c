@@ -278,10 +278,32 @@ static bool surely_inside(struct vector_tile *t, int buffer, const struct expr *
            hi < t->em->ast->buffers.data[buffer].max_elements;
 }
 
+/* Is the loop over lanes the innermost one? */
+static bool loops_lanes(const struct vector_tile *t) {
+    return t->lane_loop && t->levels[t->num_levels - 1].iter == t->lane;
+}
+
+/* The same of scalable vectors: the range of a place in the loop over lanes has all of them. */
+static bool scalable_covers(struct vector_tile *t, struct vector_pointer *p,
+                            const struct vector_place *place) {
+    int64_t lo, hi, walk = place->spread.reach;
+    if ((t->lane_count == 0 && place->lane_step != 0) ||
+        !emit_range(t->em, place->index, &lo, &hi))
+        return false;
+    if (!place->spread.table && !loops_lanes(t) &&
+        __builtin_mul_overflow(t->lane_count - 1, place->lane_step, &walk))
+        return false;
+    if (walk <= -TILE_MOST_ZEROS || walk >= TILE_MOST_ZEROS)
+        return false;
+    return note_reads(p, walk < 0 ? lo + walk : lo, walk > 0 ? hi + walk : hi);
+}
+
 /* The pointer's array of zeros has all that the place may read. */
 static bool covers(struct vector_tile *t, struct vector_pointer *p,
                    const struct vector_place *place) {
     int64_t lo, hi, lanes = t->width - 1;
+    if (t->target->scalable)
+        return scalable_covers(t, p, place);
     if (place->spread.reach > lanes)
         lanes = place->spread.reach;
     else if (!place->spread.at)
@@ -325,6 +347,9 @@ static bool read_index(struct vector_tile *t, const struct expr *index, struct l
     if (!place->spread.at && (__builtin_mul_overflow(place->lane_step, t->lane_from, &lanes) ||
                               __builtin_add_overflow(l->constant, lanes, &l->constant)))
         return false;
+    if (t->target->scalable && t->lane_loop && inner != t->lane && place->lane_step != 0 &&
+        !add_atom(l, expr_var(&t->em->arena, DTYPE_INDEX, t->lane), place->lane_step))
+        return false;
     if (inner && inner == t->lane)
         *inner_step = t->lane_loop ? place->lane_step : 0;
     else if (inner && !take_inner(t, l, inner, inner_step))
@@ -336,9 +361,13 @@ static bool read_index(struct vector_tile *t, const struct expr *index, struct l
 static bool read_load(struct vector_tile *t, int buffer, const struct expr *index,
                       struct linear *l, struct vector_place *place, int64_t *inner_step) {
     int64_t none, last;
+    bool even = t->target->scalable; // a stride will do
     if (read_index(t, index, l, place, inner_step) &&
-        (place->lane_step == 1 || !t->lane || !expr_mentions(index, t->lane)))
+        (even || place->lane_step == 1 || !t->lane || !expr_mentions(index, t->lane)))
         return true;
+    if (t->target->scalable)
+        return t->lane && vector_offsets(t, index, &place->spread, &index) &&
+               read_index(t, index, l, place, inner_step);
     if (!t->lane || !vector_spread(t, index, &place->spread, &index))
         return false;
     place->spread.room = emit_range(t->em, index, &none, &last) &&
@@ -356,7 +385,8 @@ bool vector_place(struct vector_tile *t, int buffer, const struct expr *index, b
     if (dtype_info(type)->bits < 8 ||
         !(stores ? read_index(t, index, &l, place, &inner_step)
                  : read_load(t, buffer, index, &l, place, &inner_step)) ||
-        ((t->unsure > 0 || (t->mask && place->lane_step == 0 && !place->spread.at)) &&
+        ((t->unsure > 0 ||
+          (t->mask && place->lane_step == 0 && !place->spread.at && !place->spread.table)) &&
          !surely_inside(t, buffer, index)))
         return false;
     const char *inner = t->levels[t->num_levels - 1].iter;
@@ -409,4 +439,5 @@ void vector_print_constants(struct emit *em) {
             putf(em, ", %d", lane);
         put(em, "};\n");
     }
+    vector_print_offsets(em);
 }

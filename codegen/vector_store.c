@@ -121,7 +121,13 @@ void vector_store_apart(struct vector_tile *t, const struct vector_place *places
 }
 
 void vector_store(struct vector_tile *t, const struct vector_place *place, const char *value) {
-    put_store(t, vector_address(t, place), value);
+    const char *address = vector_address(t, place);
+    if (place->lane_step == 1) {
+        put_store(t, address, value);
+        return;
+    }
+    const char *step = arena_printf(&t->em->arena, "%" PRId64, place->lane_step);
+    put_call(t, vector_prim(t, PRIM_STORE_STRIDED, address, step, value));
 }
 
 void vector_store_mask(struct vector_tile *t, const struct vector_place *place,

@@ -72,6 +72,12 @@ void vector_open(struct vector_tile *t, const char *name, const struct expr *lo,
     begin_level(t, name);
 }
 
+void vector_open_by_length(struct vector_tile *t, const char *name, const struct expr *hi) {
+    t->em->fn.out = &push_level(t)->head;
+    emit_open_lengths(t->em, name, hi);
+    begin_level(t, name);
+}
+
 static void forget_variable(struct emit *em, const char *name) {
     for (int i = em->vars.len - 1; i >= 0; i--) {
         if (em->vars.data[i].name != name || em->vars.data[i].c[0] == '\0')

@@ -15,6 +15,12 @@ struct target {
     const char *base;      // table whose rows count where this one has none; NULL: none
     int vector_bytes;      // of a vector register; 0: the C has no vectors of its own
     int registers;         // for vectors
+    bool scalable;         // a register has vector_bytes or more, which is known at run time
+    int most_bytes;        // … and up to so many all are of use
+    int group;             // … registers that hold one vector: 1, 2, 4 or 8; vector_bytes and
+                           // registers are then those of groups. 0: 1
+    bool scalar_factor;    // a factor of an fma may be one scalar for all lanes: it takes no
+                           // register of vectors
     bool broadcast_memory; // an operand that is one scalar for all lanes comes from memory,
                            // without a register
     bool lanes;            // … is one lane of a vector (PRIM_FMA_LANE)
@@ -40,5 +46,14 @@ struct target {
      * says to others; NULL: all can. */
     const char *needs, *lacks;
 };
+
+/* Registers that hold one vector of a tile of that value with so many rows and `lanes` lanes,
+ * of which one register has `in_one` at least: as many as there are for an accumulator of each
+ * row and one vector more, and, with masks, one of these, or for what else the value needs; no
+ * more than the lanes need. 1 for targets that are not scalable. */
+int target_group(const struct target *target, const struct expr *value, const char *lane,
+                 int64_t rows, int64_t lanes, int64_t in_one);
+/* The target with groups of so many registers for its vectors. */
+struct target target_grouped(const struct target *target, int group);
 
 #endif
