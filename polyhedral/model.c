@@ -124,9 +124,15 @@ static bool moves_along(const struct operand *o, int d) {
     return d >= 0 && o->step[d] != 0;
 }
 
-/* The dimension along which lanes lie. */
-static int lane_of(const struct model *m, const struct poly_tiling *t) {
+int model_lane(const struct model *m, const struct poly_tiling *t) {
     return t->split >= 0 ? m->dims + t->split : t->vec;
+}
+
+int64_t model_group(const struct model *m, const struct poly_tiling *t, int64_t rows,
+                    int64_t lanes) {
+    int lane = model_lane(m, t);
+    return target_group(m->target, m->s->stmt->rhs, lane < 0 ? "" : model_name(m, lane), rows,
+                        lanes, m->lanes);
 }
 
 /* Is the range of iterator i of the reduce not the same for all tiles? */
@@ -143,7 +149,8 @@ static bool is_cut_short(const struct model *m, const struct poly_tiling *t, int
  * rows can share what they load. */
 static int loops_of(const struct model *m, const struct shape *x) {
     const struct poly_tiling *t = x->t;
-    int64_t steps = 1, sums = x->rows[0] * x->rows[1] * x->vectors;
+    int64_t steps = 1, sums = x->rows[0] * x->rows[1];
+    sums *= m->target->scalable ? 1 : x->vectors;
     int loops = m->iters;
     while (loops > 0 && loops <= MAX_REDUCE && t->split < 0) {
         int i = t->order[loops - 1];
@@ -273,13 +280,15 @@ static struct lane_vectors lane_vectors(const struct model *m, const struct oper
 
 /* Is it a scalar in each row, which may be a lane of a vector? */
 static bool is_lane(const struct model *m, const struct operand *o, const struct shape *x) {
-    int lane = lane_of(m, x->t);
+    int lane = model_lane(m, x->t);
     return m->target->lanes && o->inside && x->t->split < 0 && (lane < 0 || o->step[lane] == 0);
 }
 
-/* Registers that the scalars of a step take. */
+/* Registers of vectors that the scalars of a step take. */
 static double scalar_registers(const struct model *m, const struct shape *x) {
     double known = 0;
+    if (m->target->scalar_factor)
+        return 0;
     for (int k = 0; k < m->operands.len; k++)
         if (is_lane(m, &m->operands.data[k], x))
             known += lane_vectors(m, &m->operands.data[k], x).known;
@@ -304,11 +313,11 @@ static double masks_of(const struct model *m, const struct shape *x) {
 static double with_spills(const struct model *m, const struct shape *x, double cycles) {
     double sums = (double)(x->rows[0] * x->rows[1] * x->vectors), left = masks_of(m, x);
     double vectors = 0;
-    int lane = lane_of(m, x->t);
+    int lane = model_lane(m, x->t);
     for (int k = 0; k < m->operands.len; k++) {
         const struct operand *o = &m->operands.data[k];
         if (o->inside && (lane < 0 || o->step[lane] == 0))
-            left += is_lane(m, o, x) && lane_vectors(m, o, x).any
+            left += m->target->scalar_factor || (is_lane(m, o, x) && lane_vectors(m, o, x).any)
                         ? 0
                         : left_to_next(m, o, x, x->loops - 1);
         else if (o->inside && llabs(o->step[lane]) == 1)
@@ -390,7 +399,8 @@ bool model_is_window(const struct model *m, const struct operand *o) {
 
 /* What a vector costs whose lanes along `lane` are not neighbours, in units of a vector load:
  * one for each vector that they lie in, and the permutations; else one by one. A guard must be
- * known lane by lane, which it is in steps that are written out. */
+ * known lane by lane, which it is in steps that are written out. Scalable vectors have loads
+ * of lanes anywhere, one a cycle. */
 static double spread_loads(const struct model *m, const struct operand *o,
                            const struct shape *x, int lane) {
     int64_t windows = o->spread[lane].windows;
@@ -398,6 +408,8 @@ static double spread_loads(const struct model *m, const struct operand *o,
     bool known = !guarded || x->t->block >= m->extent[lane];
     for (int r = 0; r < m->iters && guarded; r++)
         known &= o->step[m->dims + r] == 0 || m->extent[m->dims + r] <= TILE_WRITTEN_STEPS;
+    if (m->target->scalable)
+        return (double)m->lanes * m->target->loads;
     if (windows <= 0 || !known)
         return 1.5 * (double)m->lanes;
     return (double)(windows + (windows > 1 ? windows - 1 : 1));
@@ -411,7 +423,7 @@ static double scalars_again(const struct shape *x) {
 
 /* Loads that an operand takes for one step of all rows, in units of a vector load. */
 static double loads_of(const struct model *m, const struct operand *o, const struct shape *x) {
-    int lane = lane_of(m, x->t);
+    int lane = model_lane(m, x->t);
     int64_t step = lane < 0 ? 0 : o->step[lane];
     bool split = x->t->split >= 0; // rows that are walked along side by side
     if (o->packed && step != 0)
@@ -443,7 +455,7 @@ static bool moves_in_steps(const struct model *m, const struct operand *o,
  * is loaded for each row, unless all of them fit the registers. */
 static double loads_again(const struct model *m, const struct operand *o,
                           const struct shape *x) {
-    int lane = lane_of(m, x->t);
+    int lane = model_lane(m, x->t);
     double rows = (double)(x->rows[0] * x->rows[1]), steps = 1, sorted = 0;
     if (lane < 0 || o->step[lane] != 0 || !moves_in_steps(m, o, x))
         return 0;
@@ -455,6 +467,7 @@ static double loads_again(const struct model *m, const struct operand *o,
     for (int r = 0; r < m->iters; r++)
         steps *= place_of(m, x->t, r) >= x->loops ? (double)m->extent[m->dims + r] : 1;
     double sums = rows * (double)x->vectors, scalars = steps * rows_of(o, x);
+    sums = m->target->scalar_factor ? 0 : sums; // those have registers of their own
     return sorted > 0 && sums + scalars > m->target->registers ? rows - rows_of(o, x) : 0;
 }
 
@@ -527,6 +540,8 @@ static double turned_stores(const struct model *m, const struct shape *x,
 static double scattered_stores(const struct model *m, const struct shape *x,
                                const struct operand *store) {
     double rows = (double)(x->rows[0] * x->rows[1]), each = ONE_BY_ONE;
+    if (m->target->scalable)
+        return rows * x->whole * (double)m->lanes; // one a cycle
     for (int k = 0; k < 2 && x->t->vec >= 0; k++)
         if (x->t->row[k] >= 0 && store->step[x->t->row[k]] == 1)
             each = turned_stores(m, x, store, x->rows[k]) / (double)x->rows[k];
@@ -700,7 +715,7 @@ static double shape_cycles(const struct model *m, const struct shape *x) {
     for (int i = 0; i < m->iters; i++) {
         double extent = (double)m->extent[m->dims + i];
         if (x->t->split == i)
-            extent = ceil(extent / (double)m->lanes);
+            extent = ceil(extent / (double)(m->lanes * x->vectors));
         steps *= extent;
         if (place_of(m, x->t, i) < x->loops - 1)
             outer *= (double)m->extent[m->dims + i];
@@ -718,9 +733,25 @@ double model_traffic(const struct model *m) {
     return cycles;
 }
 
+/* The same of scalable vectors: a row has one at a time, in as many registers as there are for
+ * it, and the tile is done in turns. */
+static void fill_turns(const struct model *m, struct shape *x, int64_t lanes) {
+    const struct poly_tiling *t = x->t;
+    lanes = t->split >= 0 ? m->extent[m->dims + t->split] : lanes;
+    x->vectors = model_group(m, t, x->rows[0] * x->rows[1], lanes);
+    x->whole = (double)x->vectors;
+    x->masked = t->vec >= 0 && m->guarded[t->vec];
+    if (t->split < 0)
+        x->count *= ceil((double)lanes / (double)(x->vectors * m->lanes));
+}
+
 /* So many lanes in a row: codegen (vector.c) takes a half vector for the last ones where they
  * are as many as it has. */
 static void fill_lanes(const struct model *m, struct shape *x, int64_t lanes) {
+    if (m->target->scalable) {
+        fill_turns(m, x, lanes);
+        return;
+    }
     bool half = m->target->half && x->t->vec >= 0 && 2 * (lanes % m->lanes) == m->lanes;
     x->vectors = (lanes + m->lanes - 1) / m->lanes;
     x->whole = (double)x->vectors - (half ? 0.5 : 0);
@@ -736,8 +767,8 @@ static double parts_cycles(const struct model *m, const struct poly_tiling *t,
         for (int b = 0; b < num[1]; b++)
             for (int c = 0; c < num[2]; c++) {
                 struct shape x = {.t = t, .rows = {parts[0][a].size, parts[1][b].size}};
-                fill_lanes(m, &x, parts[2][c].size * folds);
                 x.count = parts[0][a].count * parts[1][b].count * parts[2][c].count;
+                fill_lanes(m, &x, parts[2][c].size * folds);
                 x.loops = loops_of(m, &x);
                 cycles += shape_cycles(m, &x);
             }
@@ -755,7 +786,7 @@ double model_cycles(const struct model *m, const struct poly_tiling *t) {
                 cut_parts(pieces, cut_dimension(m, t->row[k], t->rows[k], 1, pieces), parts[k]);
     if (t->vec >= 0)
         num[2] =
-            cut_parts(pieces, cut_dimension(m, t->vec, t->block, m->lanes, pieces), parts[2]);
+            cut_parts(pieces, cut_dimension(m, t->vec, t->block, t->unit, pieces), parts[2]);
     struct part folds[2] = {{1, 1}};
     int num_folds = 1;
     if (t->fold >= 0)

@@ -44,7 +44,8 @@ struct model {
     bool *even, *guarded;           // [dims] cut evenly; a guard speaks of it
     double ops_inside, ops_outside; // functions per step, per instance
     vec(struct border) borders;
-    int64_t lanes; // of a vector
+    int64_t lanes;      // of a vector, of a scalable register the least …
+    int64_t most_lanes; // … and so many that tiles should have use for; else as many
     struct arena scratch;
 };
 
@@ -69,6 +70,12 @@ void model_read_spreads(struct model *m);
 
 /* ---- model.c ---- */
 
+/* The dimension along which lanes lie, or the iterator of the reduce, counted with them; -1. */
+int model_lane(const struct model *m, const struct poly_tiling *t);
+/* Registers that a row's vector has at a time on a scalable target, in tiles of so many rows.
+ */
+int64_t model_group(const struct model *m, const struct poly_tiling *t, int64_t rows,
+                    int64_t lanes);
 /* Cycles of the statement in tiles of that shape. */
 double model_cycles(const struct model *m, const struct poly_tiling *t);
 /* Do steps of the reduction come back to what other instances read? */

@@ -11,6 +11,8 @@
 enum {
     MAX_VECTORS = 8, // of a row
     MAX_SIZES = 12,  // of rows along a dimension
+    /* Registers of a group that blocks of lanes have use for, whoever reads them. */
+    PANEL_GROUP = 4,
 };
 
 /* The order of the reduce's loops: `inner` innermost, `next` around it, the others around those
@@ -26,8 +28,27 @@ static void order_reduce(const struct model *m, struct poly_tiling *t, int next,
         t->order[n] = inner;
 }
 
-static bool fits_registers(const struct model *m, int64_t rows, int64_t vectors) {
-    return rows * vectors + vectors + 1 <= m->target->registers && rows <= TILE_MOST_ROWS;
+/* The panels that an operand's layout cuts dimension d into; 0: it is whole everywhere. */
+static int64_t panel_of(const struct model *m, int d) {
+    int64_t panel = 0;
+    for (int k = 0; k < m->operands.len; k++) {
+        const struct poly_access *a = m->operands.data[k].a;
+        const struct array *array = &m->poly->loops->arrays.data[a->array];
+        for (int i = 0; a->index && i < array->layout_rank; i++)
+            if (array->layout[i].mod && array->kind == ARRAY_CONST &&
+                expr_mentions(a->index[array->layout[i].dim], model_name(m, d)))
+                panel = array->layout[i].mod;
+    }
+    return panel;
+}
+
+/* Have so many rows and vectors of each, of a scalable target registers of its vector, room? */
+static bool fits_registers(const struct model *m, const struct poly_tiling *t, int64_t rows,
+                           int64_t vectors) {
+    bool fits = rows * vectors + vectors + 1 <= m->target->registers;
+    if (m->target->scalable)
+        fits = rows == 1 || model_group(m, t, rows, INT64_MAX) >= vectors;
+    return fits && rows <= TILE_MOST_ROWS;
 }
 
 static void weigh_order(const struct model *m, struct poly_tiling *t,
@@ -46,9 +67,20 @@ static void weigh_order(const struct model *m, struct poly_tiling *t,
     t->vec_outer = false;
 }
 
+/* Have long vectors, too, use for all their lanes? Blocks can be chosen for them, unless a
+ * layout has chosen. */
+static bool suits_long(const struct model *m, const struct poly_tiling *t) {
+    int64_t group = model_group(m, t, t->rows[0] * t->rows[1], t->block);
+    group = group < PANEL_GROUP ? PANEL_GROUP : group;
+    return !m->target->scalable || t->vec < 0 || t->block == m->extent[t->vec] ||
+           panel_of(m, t->vec) > 0 || group * m->most_lanes <= t->block;
+}
+
 /* The tile with the loops of its reduction in any order, as long as that may be the best. */
 static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tiling *best) {
     int last = m->iters - 1;
+    if (!suits_long(m, t))
+        return;
     bool free_order = !m->poly->strict && m->iters <= MAX_REDUCE && m->iters > 1;
     if (!free_order) {
         order_reduce(m, t, -1, -1);
@@ -61,20 +93,6 @@ static void weigh(const struct model *m, struct poly_tiling *t, struct poly_tili
             order_reduce(m, t, next, inner);
             weigh_order(m, t, best);
         }
-}
-
-/* The panels that an operand's layout cuts dimension d into; 0: it is whole everywhere. */
-static int64_t panel_of(const struct model *m, int d) {
-    int64_t panel = 0;
-    for (int k = 0; k < m->operands.len; k++) {
-        const struct poly_access *a = m->operands.data[k].a;
-        const struct array *array = &m->poly->loops->arrays.data[a->array];
-        for (int i = 0; a->index && i < array->layout_rank; i++)
-            if (array->layout[i].mod && array->kind == ARRAY_CONST &&
-                expr_mentions(a->index[array->layout[i].dim], model_name(m, d)))
-                panel = array->layout[i].mod;
-    }
-    return panel;
 }
 
 /* Does some operand with lanes along d have windows? */
@@ -105,7 +123,8 @@ static int add_sizes(int64_t extent, int64_t most, int64_t *sizes, int n) {
  * walks along d and nothing else takes time: they are transposed. */
 static int add_blocks(const struct model *m, int d, int64_t size, int64_t *sizes, int n) {
     int64_t blocks = size / m->lanes * m->lanes;
-    bool turned = !m->reduce && m->operands.data[m->operands.len - 1].step[d] == 1;
+    bool turned = !m->target->scalable && !m->reduce &&
+                  m->operands.data[m->operands.len - 1].step[d] == 1;
     bool known = !turned || blocks < 2;
     for (int k = 0; k < n; k++)
         known |= sizes[k] == blocks;
@@ -157,19 +176,18 @@ static void try_second_row(const struct model *m, const bool *taken, struct poly
     t->rows[1] = 1;
 }
 
-/* All rows for the lanes of t. */
-static void try_rows(const struct model *m, const bool *taken, struct poly_tiling *t,
-                     struct poly_tiling *best) {
-    int64_t vectors = (t->block * t->folds + m->lanes - 1) / m->lanes, most = TILE_MOST_ROWS,
-            sizes[MAX_SIZES];
+/* All rows for the lanes of t, each with so many vectors. */
+static void try_rows_of(const struct model *m, const bool *taken, struct poly_tiling *t,
+                        int64_t vectors, struct poly_tiling *best) {
+    int64_t most = TILE_MOST_ROWS, sizes[MAX_SIZES];
     if (t->fixed_row >= 0) { // the nest's
         t->row[0] = t->fixed_row;
-        if (fits_registers(m, t->rows[0], vectors))
+        if (fits_registers(m, t, t->rows[0], vectors))
             weigh(m, t, best);
         return;
     }
     weigh(m, t, best);
-    while (most > 1 && !fits_registers(m, most, vectors))
+    while (most > 1 && !fits_registers(m, t, most, vectors))
         most--;
     for (int d = m->s->num_repeats; d < m->dims; d++) {
         if (taken[d] || d == t->vec || d == t->fold)
@@ -187,17 +205,34 @@ static void try_rows(const struct model *m, const bool *taken, struct poly_tilin
     t->rows[0] = 1;
 }
 
+/* The same with as many vectors as the lanes need; scalable ones in groups of registers. */
+static void try_rows(const struct model *m, const bool *taken, struct poly_tiling *t,
+                     struct poly_tiling *best) {
+    int64_t lanes = t->split >= 0 ? m->extent[m->dims + t->split] : t->block * t->folds;
+    if (!m->target->scalable)
+        try_rows_of(m, taken, t, (t->block * t->folds + m->lanes - 1) / m->lanes, best);
+    for (int64_t group = 1; m->target->scalable && group <= MAX_VECTORS; group *= 2)
+        if (group == 1 || group / 2 * m->lanes < lanes)
+            try_rows_of(m, taken, t, group, best);
+}
+
+/* Blocks of lanes; scalable ones are whole, but for a rest. */
+static void set_block(const struct model *m, struct poly_tiling *t, int64_t block) {
+    t->block = block < m->extent[t->vec] ? block : m->extent[t->vec];
+    t->unit = m->target->scalable ? t->block : m->lanes;
+}
+
 static void try_folds(const struct model *m, const bool *taken, struct poly_tiling *t,
                       struct poly_tiling *best) {
     int64_t extent = m->extent[t->vec];
-    t->block = extent;
+    set_block(m, t, extent);
     for (int d = m->s->num_repeats; d < m->dims; d++) {
         if (taken[d] || d == t->vec || d == t->fixed_row || m->extent[d] < 2 ||
             !model_folds(m->poly, m->s, d, t->vec, extent))
             continue;
         t->fold = d;
         for (t->folds = 2;
-             t->folds <= m->extent[d] && t->folds * extent <= MAX_VECTORS * m->lanes;
+             t->folds <= m->extent[d] && t->folds * extent <= MAX_VECTORS * m->most_lanes;
              t->folds++)
             try_rows(m, taken, t, best);
     }
@@ -220,18 +255,18 @@ static void try_lanes(const struct model *m, const bool *taken, struct poly_tili
                       struct poly_tiling *best) {
     int64_t extent = m->extent[t->vec], panel = panel_of(m, t->vec);
     if (panel > 0) { // a tile is in one panel
-        t->block = panel < extent ? panel : extent;
+        set_block(m, t, panel);
         try_rows(m, taken, t, best);
         return;
     }
-    for (int64_t n = 1; n <= MAX_VECTORS && (n == 1 || (n - 1) * m->lanes < extent);
+    for (int64_t n = 1; n <= MAX_VECTORS && (n == 1 || (n - 1) * m->most_lanes < extent);
          n += n < 4 ? 1 : 2) {
-        t->block = n * m->lanes < extent ? n * m->lanes : extent;
+        set_block(m, t, n * m->most_lanes);
         if (is_told(m, t->vec, t->block))
             try_rows(m, taken, t, best);
     }
-    if (extent <= MAX_VECTORS * m->lanes && !is_told(m, t->vec, m->lanes)) {
-        t->block = extent;
+    if (extent <= MAX_VECTORS * m->most_lanes && !is_told(m, t->vec, m->most_lanes)) {
+        set_block(m, t, extent);
         try_rows(m, taken, t, best);
     }
     try_folds(m, taken, t, best);
@@ -304,6 +339,8 @@ bool model_tile(const struct poly *p, const struct poly_stmt *s, const bool *tak
     out->cycles = out->next = INFINITY;
     model_read(&m, pack);
     m.lanes = model_lanes(&m);
+    m.most_lanes =
+        m.target->scalable ? m.lanes * m.target->most_bytes / m.target->vector_bytes : m.lanes;
     t.unit = m.lanes;
     if (m.lanes > 1) {
         model_read_spreads(&m);
