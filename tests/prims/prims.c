@@ -18,7 +18,11 @@
  * vectors of certain numbers (check_fill); m M masks of x1, of x2; p a pointer to a vector, c
  * to its first k lanes alone, b B the same to truth values, f a mask of those lanes; g a
  * pointer to what lies k apart, G to that of the first k lanes; o N D the numbers of lanes
- * times k, the last two modulo l and 2 l; s a scalar; k a number, e that of a lane. */
+ * times k, the last two modulo l and 2 l; s a scalar, t u one that is a number and no zero but
+ * 0, but -0; k a number, e that of a lane; a A offsets of lanes, those of A behind the first
+ * ones being out of bounds; T a vector of as many lanes as there may be, of which the result
+ * has as many. Of vectors whose number of lanes is known at run time the first k lanes are any.
+ */
 struct signature {
     enum prim prim;
     const char *name;
@@ -90,6 +94,22 @@ static const struct signature signatures[] = {
     SIGNATURE(SUM,        's', "S",   "SUM")
     SIGNATURE(LEAST,      's', "S",   "VALUE")
     SIGNATURE(MOST,       's', "S",   "VALUE")
+    SIGNATURE(ADD_SCALAR, 'v', "vs",  "ROUND")
+    SIGNATURE(SUB_SCALAR, 'v', "vs",  "ROUND")
+    SIGNATURE(MUL_SCALAR, 'v', "vs",  "ROUND")
+    SIGNATURE(FMA_SCALAR, 'v', "svv", "ROUND")
+    SIGNATURE(FNMA_SCALAR, 'v', "svv", "ROUND")
+    SIGNATURE(AT_LEAST,   'v', "vt",  "BITS")
+    SIGNATURE(AT_MOST,    'v', "vu",  "BITS")
+    SIGNATURE(NUMBERS,    'v', "",    "BITS")
+    SIGNATURE(KEEP_TAIL,  'v', "Tv",  "BITS")
+    SIGNATURE(LOAD_STRIDED,      'v', "gk",  "BITS")
+    SIGNATURE(LOAD_STRIDED_SOME, 'v', "gkm", "BITS")
+    SIGNATURE(LOAD_STRIDED_SOME, 'v', "Gkf", "BITS")
+    SIGNATURE(LOAD_INDEXED,      'v', "pa",  "BITS")
+    SIGNATURE(LOAD_INDEXED_SOME, 'v', "pam", "BITS")
+    SIGNATURE(LOAD_INDEXED_SOME, 'v', "cAf", "BITS")
+    SIGNATURE(STORE_STRIDED,     '-', "gkv", "BITS")
 #undef SIGNATURE
     // clang-format on
 };
@@ -105,7 +125,7 @@ enum {
 struct printer {
     const struct target *target, *scalar;
     enum dtype type;
-    int lanes;
+    int lanes;              // 0: known at run time
     struct str text, table; // functions; rows
     int rows;
 };
@@ -140,30 +160,75 @@ static void numbers_text(char *out, const struct printer *p, char kind, int k) {
     str_free(&s);
 }
 
+/* A pointer to truth values at the end of a block, as many as there are lanes or `first` ones.
+ */
+static void bytes_text(char *out, const struct printer *p, const char *memory, bool stores,
+                       int first) {
+    const char *cast = stores ? "" : "const ";
+    if (p->lanes > 0)
+        snprintf(out, MOST_TEXT, "((%suint8_t *)%s + %d)", cast, memory,
+                 bytes_before(p, first > 0 ? first : p->lanes));
+    else
+        snprintf(out, MOST_TEXT,
+                 "((%suint8_t *)%s + (sizeof(real) - %s %% sizeof(real)) %% "
+                 "sizeof(real))",
+                 cast, memory, first > 0 ? "check_some" : "vl");
+}
+
+/* A pointer to elements k apart, the last lane's being the first where k < 0. */
+static void apart_text(char *out, const struct printer *p, const char *memory, int k,
+                       bool some) {
+    if (p->lanes == 0 && k < 0)
+        snprintf(out, MOST_TEXT, "(%s + (%s - 1) * %d)", memory, some ? "check_some" : "vl",
+                 -k);
+    else
+        snprintf(out, MOST_TEXT, "%s", memory);
+}
+
 /* What stands for argument i of a signature: in the test, or in the expectation of lane i. */
 static void argument_text(char *out, const struct printer *p, const struct signature *g, int i,
                           int k, bool lane) {
     char kind = g->args[i];
     const char *memory = g->result == '-' ? "y" : "x0";
-    if (strchr("pcgG", kind))
+    if (kind == 'g' || kind == 'G')
+        apart_text(out, p, memory, k, kind == 'G');
+    else if (kind == 'p' || kind == 'c')
         snprintf(out, MOST_TEXT, "%s", memory);
     else if (kind == 'b' || kind == 'B')
-        snprintf(out, MOST_TEXT, "((%suint8_t *)%s + %d)", g->result == '-' ? "" : "const ",
-                 memory, bytes_before(p, kind == 'B' ? k : p->lanes));
+        bytes_text(out, p, memory, g->result == '-', kind == 'B' ? k : 0);
+    else if (kind == 'a' || kind == 'A')
+        snprintf(out, MOST_TEXT, kind == 'a' ? "check_offsets" : "check_far");
     else if (strchr("oND", kind))
         numbers_text(out, p, kind, strchr(g->args, 'G') ? APART : k);
-    else if (kind == 's')
-        snprintf(out, MOST_TEXT, "x0[0]");
+    else if (strchr("stu", kind))
+        snprintf(out, MOST_TEXT, "x%d[0]", i);
     else if (kind == 'k' || kind == 'l' || kind == 'e')
         snprintf(out, MOST_TEXT, "%d", k);
     else if (kind == 'w' && lane)
         snprintf(out, MOST_TEXT, "x%d", i);
     else if (!lane)
         snprintf(out, MOST_TEXT, "v%d", i);
+    else if (kind == 'f' && p->lanes == 0)
+        snprintf(out, MOST_TEXT, "(i < (int)check_some)");
     else if (kind == 'f')
         snprintf(out, MOST_TEXT, "(i < %d)", k);
     else
         snprintf(out, MOST_TEXT, kind == 'm' || kind == 'M' ? "(x%d[i] < 0)" : "x%d[i]", i);
+}
+
+/* The mask of the first k lanes, or, of vectors of any length, of those of the round's part. */
+static void first_text(char *out, const struct printer *p, int k) {
+    char x[MOST_ARGS][MOST_TEXT] = {"", "", ""}, number[] = "(real)check_some";
+    snprintf(x[0], MOST_TEXT, "%d", k);
+    if (p->lanes > 0) {
+        prim_text(out, p, p->target, PRIM_FIRST, x);
+        return;
+    }
+    prim_text(x[2], p, p->target, PRIM_NUMBERS, x);
+    snprintf(x[0], MOST_TEXT, "%s", number);
+    prim_text(x[1], p, p->target, PRIM_SPLAT, x);
+    snprintf(x[0], MOST_TEXT, "%s", x[2]);
+    prim_text(out, p, p->target, PRIM_LT, x);
 }
 
 /* The vector or mask v<i> of argument i. */
@@ -171,22 +236,30 @@ static void declare_argument(struct printer *p, const struct signature *g, int i
     char x[MOST_ARGS][MOST_TEXT] = {"", "", ""}, value[MOST_TEXT];
     char kind = g->args[i];
     bool mask = kind == 'm' || kind == 'M' || kind == 'f';
-    if (strchr("pcgGsklebBoND", kind))
+    if (strchr("pcgGstuklebBoNDaA", kind))
         return;
-    snprintf(x[0], MOST_TEXT, kind == 'f' ? "%d" : "x%d", kind == 'f' ? k : i);
-    prim_text(value, p, p->target, kind == 'f' ? PRIM_FIRST : PRIM_LOAD, x);
+    snprintf(x[0], MOST_TEXT, "x%d", i);
+    if (kind == 'f')
+        first_text(value, p, k);
+    else
+        prim_text(value, p, p->target, PRIM_LOAD, x);
     if (kind == 'm' || kind == 'M') {
         snprintf(x[0], MOST_TEXT, "%s", value);
         prim_text(x[1], p, p->target, PRIM_ZERO, x);
         prim_text(value, p, p->target, PRIM_LT, x);
     }
+    if (kind == 'T')
+        str_add(&p->text, "    vl = check_most;\n");
     str_addf(&p->text, "    const %s v%d = %s;\n",
              mask ? prim_mask_type(p->target, p->type) : prim_vector_type(p->target, p->type),
              i, value);
+    if (kind == 'T')
+        str_add(&p->text, "    vl = check_lanes;\n");
 }
 
 /* How the test stores its result. */
-static void put_result(struct printer *p, char result, const char *c) {
+static void put_result(struct printer *p, const struct signature *g, const char *c) {
+    char result = g->result;
     char one[MOST_ARGS][MOST_TEXT] = {"1", "", ""}, x[MOST_ARGS][MOST_TEXT];
     if (result == 's' || result == '-') {
         str_addf(&p->text, "    %s%s;\n", result == 's' ? "y[0] = " : "", c);
@@ -201,6 +274,11 @@ static void put_result(struct printer *p, char result, const char *c) {
         prim_text(x[1], p, p->target, PRIM_SELECT, x);
         snprintf(x[0], MOST_TEXT, "y");
     }
+    if (strchr(g->args, 'T')) { // of as many lanes as there may be
+        str_addf(&p->text, "    const %s r = %s;\n    vl = check_most;\n",
+                 prim_vector_type(p->target, p->type), c);
+        snprintf(x[1], MOST_TEXT, "r");
+    }
     prim_text(one[0], p, p->target, PRIM_STORE, x);
     str_addf(&p->text, "    %s;\n", one[0]);
 }
@@ -212,9 +290,12 @@ static void put_head(struct printer *p, const char *attribute, const char *name,
         "\nstatic %svoid %s_%d(real *y, const real *x0, const real *x1, const real *x2)\n{\n",
         attribute, name, p->rows);
     for (int i = 0; i < INPUTS; i++)
-        if (i >= (int)strlen(g->args) || strchr("kfloND", g->args[i]) ||
+        if (i >= (int)strlen(g->args) || strchr("kfloNDaA", g->args[i]) ||
             (i == 0 && g->result == '-'))
             str_addf(&p->text, "    (void)x%d;\n", i);
+    if (p->lanes == 0)
+        str_addf(&p->text, "    %ssize_t vl = check_lanes;\n    (void)vl;\n",
+                 strchr(g->args, 'T') ? "" : "const ");
 }
 
 /* The expectation: lane by lane, by scalar.def. */
@@ -226,12 +307,18 @@ static void put_expectation(struct printer *p, const struct signature *g, int k)
         snprintf(args[1], MOST_TEXT, "%s", args[0]);
         snprintf(args[0], MOST_TEXT, "y[0]");
     }
+    if (strchr(g->args, 'T'))
+        snprintf(args[2], MOST_TEXT, "(int)vl");
     prim_text(c, p, p->scalar, g->prim, args);
     put_head(p, "", "want", g);
     if (g->result == 's')
         str_add(&p->text, "    y[0] = x0[0];\n");
-    str_addf(&p->text, "    for (int i = %d; i < %d; i++)\n        ", g->result == 's',
-             p->lanes);
+    str_addf(&p->text, "    for (int i = %d; i < ", g->result == 's');
+    if (p->lanes > 0)
+        str_addf(&p->text, "%d", p->lanes);
+    else
+        str_add(&p->text, strchr(g->args, 'T') ? "(int)check_most" : "(int)vl");
+    str_add(&p->text, "; i++)\n        ");
     str_addf(&p->text,
              g->result == '-'   ? "%s;\n}\n"
              : g->result == 's' ? "y[0] = %s;\n}\n"
@@ -240,38 +327,61 @@ static void put_expectation(struct printer *p, const struct signature *g, int k)
              c);
 }
 
+/* Elements that the functions of a row read (`in`) or write: {each, more, by, of} of rows.h. */
+static void put_size(struct printer *p, const struct signature *g, int k, bool in) {
+    bool memory = in == (g->result != '-'); // that of the pointer among the arguments
+    bool bytes = memory && strpbrk(g->args, "bB"), apart = memory && strpbrk(g->args, "gG");
+    bool some = memory && strpbrk(g->args, "cBG");
+    int size = dtype_info(p->type)->bits / 8, step = apart ? k < 0 ? -k : k : 1;
+    const char *of = strchr(g->args, 'T') ? "most" : some ? "some" : "lanes";
+    if (!in && g->result == 's')
+        str_add(&p->table, "{0, 1, 1, NULL}");
+    else if (p->lanes == 0)
+        str_addf(&p->table, "{%d, %d, %d, &check_%s}", step, bytes ? size - 1 : 1 - step,
+                 bytes ? size : 1, of);
+    else if (bytes)
+        str_addf(&p->table, "{0, %d, 1, NULL}", elements_of(p, some ? k : p->lanes));
+    else
+        str_addf(&p->table, "{0, %d, 1, NULL}",
+                 apart  ? some ? (k - 1) * APART + 1 : (p->lanes - 1) * k + 1
+                 : some ? k
+                        : p->lanes);
+}
+
 static void put_row(struct printer *p, const struct signature *g, int k) {
     char args[MOST_ARGS][MOST_TEXT] = {"", "", ""}, c[MOST_TEXT];
-    int in = strchr(g->args, 'g') ? (p->lanes - 1) * k + 1 : p->lanes, out = p->lanes;
-    bool part = strchr(g->args, 'c'), bytes = strpbrk(g->args, "bB");
+    struct str suffix = {0};
     put_head(p, "NNCC_TARGET ", "run", g);
     for (int i = 0; g->args[i]; i++) {
         declare_argument(p, g, i, k);
         argument_text(args[i], p, g, i, k, false);
     }
     prim_text(c, p, p->target, g->prim, args);
-    put_result(p, g->result, c);
+    put_result(p, g, c);
     str_add(&p->text, "}\n");
     put_expectation(p, g, k);
-    in = part && g->result != '-' ? k : in;
-    out = g->result == 's' ? 1 : part && g->result == '-' ? k : out;
-    if (strchr(g->args, 'G'))
-        in = (k - 1) * APART + 1;
-    if (bytes && g->result == '-')
-        out = elements_of(p, strchr(g->args, 'B') ? k : p->lanes);
-    else if (bytes)
-        in = elements_of(p, strchr(g->args, 'B') ? k : p->lanes);
-    str_addf(&p->table, "        {\"%s %s\", \"%s\", %d, %d, %s, run_%d, want_%d},\n", g->name,
-             p->target->name, g->args, in, out, g->kind, p->rows, p->rows);
+    prim_suffix(&suffix, p->target, p->type);
+    str_addf(&p->table, "        {\"%s %s %s\", \"%s\", ", g->name, p->target->name,
+             str_cstr(&suffix), g->args);
+    put_size(p, g, k, true);
+    str_add(&p->table, ", ");
+    put_size(p, g, k, false);
+    str_addf(&p->table, ", %s, run_%d, want_%d, ", g->kind, p->rows, p->rows);
+    str_addf(&p->table, p->lanes > 0 ? "NULL},\n" : "length_%s},\n", str_cstr(&suffix));
+    str_free(&suffix);
     p->rows++;
 }
 
 /* A row for each k that makes a difference. */
 static void put_rows(struct printer *p, const struct signature *g) {
-    static const int apart[] = {1, 2, 7, 20};
+    static const int apart[] = {1, 2, 7, 20}, strides[] = {2, 9, -3};
     if (!prim_has(p->target, g->prim, p->type))
         return;
-    if (strpbrk(g->args, "cfBG") || g->prim == PRIM_FIRST)
+    if (p->lanes == 0)
+        for (size_t k = 0; k < (strpbrk(g->args, "gG") ? sizeof strides / sizeof *strides : 1);
+             k++)
+            put_row(p, g, strides[k]);
+    else if (strpbrk(g->args, "cfBG") || g->prim == PRIM_FIRST)
         for (int k = 1; k < p->lanes; k++)
             put_row(p, g, k);
     else if (strchr(g->args, 'e'))
@@ -284,16 +394,50 @@ static void put_rows(struct printer *p, const struct signature *g) {
         put_row(p, g, p->lanes);
 }
 
+/* How many lanes a vector takes, as a function. */
+static void put_length(struct printer *p) {
+    char args[MOST_ARGS][MOST_TEXT] = {"n", "", ""}, c[MOST_TEXT], most[MOST_TEXT];
+    struct str suffix = {0};
+    prim_text(c, p, p->target, PRIM_LENGTH, args);
+    prim_text(most, p, p->target, PRIM_MOST_LENGTH, args);
+    prim_suffix(&suffix, p->target, p->type);
+    str_addf(&p->text,
+             "\nstatic NNCC_TARGET size_t length_%s(size_t n)\n{\n"
+             "    return n == ELEMENTS ? %s : %s;\n}\n",
+             str_cstr(&suffix), most, c);
+    str_free(&suffix);
+}
+
+/* The groups of registers that a target's vectors take, each as a target; returns how many. */
+static int list_groups(const struct target *target, struct target groups[4]) {
+    groups[0] = *target;
+    for (int k = 0; target->scalable && k < 4; k++)
+        groups[k] = target_grouped(target, 1 << k);
+    return target->scalable ? 4 : 1;
+}
+
 static void print_program(struct printer *p) {
     struct str head = {0};
+    struct target groups[4];
+    int num = list_groups(p->target, groups);
+    for (int i = 0; i < num; i++) {
+        p->target = &groups[i];
+        if (p->target->scalable)
+            put_length(p);
+        for (int k = 0; k < NUM_SIGNATURES; k++)
+            put_rows(p, &signatures[k]);
+    }
     str_add(&head, "#define _DEFAULT_SOURCE\n");
     prim_put_check(&head, p->target);
     if (p->target->header)
         str_addf(&head, "#include <%s>\n", p->target->header);
-    str_addf(&head, "typedef %s real;\n#define FLUSHES %d\n#include \"rows.h\"\n",
-             dtype_info(p->type)->c_type, p->target->flushes);
+    str_addf(&head,
+             "#include <stdint.h>\ntypedef %s real;\ntypedef uint%d_t check_offset;\n"
+             "#define FLUSHES %d\n#include \"rows.h\"\n",
+             dtype_info(p->type)->c_type, dtype_info(p->type)->bits, p->target->flushes);
     prim_put_macro(&head, p->target);
-    prim_put_helpers(&head, p->target, str_cstr(&p->text));
+    for (int i = 0; i < num; i++)
+        prim_put_helpers(&head, &groups[i], str_cstr(&p->text));
     printf("%s%s\nint main(void)\n{\n    static const struct check_row rows[] = {\n%s    };\n"
            "    return check_rows(rows, %d);\n}\n",
            str_cstr(&head), str_cstr(&p->text), str_cstr(&p->table), p->rows);
@@ -305,16 +449,25 @@ static void print_program(struct printer *p) {
 /* The test of one function: its vector form, and the row that names it. */
 static void put_function(struct printer *p, enum func f, const char *name) {
     char args[MOST_ARGS][MOST_TEXT] = {"x", "", ""}, load[MOST_TEXT], store[MOST_TEXT];
+    bool any = p->target->scalable;
     prim_text(load, p, p->target, PRIM_LOAD, args);
     snprintf(args[0], MOST_TEXT, "y");
-    snprintf(args[1], MOST_TEXT, "%s(v)", name);
+    snprintf(args[1], MOST_TEXT, any ? "%s(v, vl)" : "%s(v)", name);
     prim_text(store, p, p->target, PRIM_STORE, args);
-    str_addf(&p->text,
-             "\nstatic NNCC_TARGET void run_%s(float *y, const float *x)\n{\n"
-             "    const %s v = %s;\n    %s;\n}\n",
-             func_info(f)->text, prim_vector_type(p->target, p->type), load, store);
-    str_addf(&p->table, "        {\"%s\", %g, run_%s, %s},\n", name,
-             math_error(p->target, f, p->type), func_info(f)->text, func_info(f)->text);
+    str_addf(&p->text, "\nstatic NNCC_TARGET void run_%d(float *y, const float *x)\n{\n",
+             p->rows);
+    if (any) {
+        snprintf(args[0], MOST_TEXT, "LANES - i");
+        prim_text(args[1], p, p->target, PRIM_LENGTH, args);
+        str_addf(&p->text,
+                 "    for (size_t i = 0, vl; i < LANES; i += vl, x += vl, y += vl) {\n"
+                 "        vl = %s;\n",
+                 args[1]);
+    }
+    str_addf(&p->text, "    const %s v = %s;\n    %s;\n%s}\n",
+             prim_vector_type(p->target, p->type), load, store, any ? "    }\n" : "");
+    str_addf(&p->table, "        {\"%s\", %g, run_%d, %s},\n", name,
+             math_error(p->target, f, p->type), p->rows, func_info(f)->text);
     p->rows++;
 }
 
@@ -322,13 +475,18 @@ static void put_math(struct printer *p, struct str *out) {
     struct math_set set = {0};
     struct arena arena = {0};
     struct str math = {0}, all = {0};
-    for (int f = 0; f < FUNC_COUNT; f++)
-        if (math_has(p->target, (enum func)f, p->type))
-            put_function(p, (enum func)f,
-                         math_add(&set, &arena, p->target, (enum func)f, p->type));
+    struct target groups[4];
+    int num = list_groups(p->target, groups);
+    for (int k = 0; k < num * FUNC_COUNT; k++) {
+        enum func f = (enum func)(k % FUNC_COUNT);
+        p->target = &groups[k / FUNC_COUNT];
+        if (math_has(p->target, f, p->type))
+            put_function(p, f, math_add(&set, &arena, p->target, f, p->type));
+    }
     math_print(&math, &set);
     str_addf(&all, "%s%s", str_cstr(&math), str_cstr(&p->text));
-    prim_put_helpers(out, p->target, str_cstr(&all));
+    for (int k = 0; k < num; k++)
+        prim_put_helpers(out, &groups[k], str_cstr(&all));
     str_add(out, str_cstr(&math));
     str_free(&math);
     str_free(&all);
@@ -340,8 +498,8 @@ static void print_math(struct printer *p) {
     prim_put_check(&head, p->target);
     if (p->target->header)
         str_addf(&head, "#include <%s>\n", p->target->header);
-    str_addf(&head, "#define LANES %d\n#define FLUSHES %d\n#include \"ulps.h\"\n", p->lanes,
-             p->target->flushes);
+    str_addf(&head, "#define LANES %d\n#define FLUSHES %d\n#include \"ulps.h\"\n",
+             p->lanes > 0 ? p->lanes : 200, p->target->flushes);
     prim_put_macro(&head, p->target);
     put_math(p, &head);
     printf("%s%s\nint main(int argc, char **argv)\n{\n    static const struct ulps_row rows[] "
@@ -394,10 +552,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: prims --list | prims --others | prims CPU f32|f64|math\n");
         return 2;
     }
-    struct printer p = {target, target_find("scalar"), type, prim_lanes(target, type), {0}, {0},
-                        0};
-    for (int k = 0; !math && k < NUM_SIGNATURES; k++)
-        put_rows(&p, &signatures[k]);
+    struct printer p = {.target = target, .scalar = target_find("scalar"), .type = type};
+    p.lanes = target->scalable ? 0 : prim_lanes(target, type);
     if (math)
         print_math(&p);
     else
