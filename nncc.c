@@ -89,9 +89,11 @@ static void print_cpus(struct str *s) {
                "(where the figures come from)\n");
     for (int k = 0; (cpu = target_list(k)); k++) {
         const struct target *t = &cpu->target;
-        str_addf(s, "%-16s %-12s %6d %9d  %5d %5d %6d  %s (%s)\n", cpu->name, t->name,
-                 t->vector_bytes / (int)sizeof(float), t->registers, (int)(t->cache[0] >> 10),
-                 (int)(t->cache[1] >> 10), (int)(t->cache[2] >> 10), cpu->doc, cpu->source);
+        bool more = t->scalable && t->most_bytes > t->vector_bytes;
+        str_addf(s, "%-16s %-12s %*d%s %9d  %5d %5d %6d  %s (%s)\n", cpu->name, t->name,
+                 more ? 5 : 6, t->vector_bytes / (int)sizeof(float), more ? "+" : "",
+                 t->registers, (int)(t->cache[0] >> 10), (int)(t->cache[1] >> 10),
+                 (int)(t->cache[2] >> 10), cpu->doc, cpu->source);
     }
     str_addf(s, "%-16s %-12s %29s  the processor that nncc runs on\n", "native",
              target_find("native")->name, "");
