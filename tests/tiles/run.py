@@ -37,6 +37,7 @@ TARGETS = {
     "znver4": r"\b__m(512|256)d?\b",  # half vectors as well
     "cortex-a53": r"\bfloat(32x4|64x2)_t\b",
     "cortex-a7": r"\bfloat32x4_t\b",
+    "rv64gcv": r"\bvfloat(32|64)m[1248]_t\b",
 }
 NO_DOUBLES = {"cortex-a7"}
 
