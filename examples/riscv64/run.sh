@@ -18,7 +18,8 @@ install_missing clang-19 gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user
 
 echo
 echo "== 2. the network: ONNX to C"
-run "$NNCC" examples/digits/model.onnx -mcpu=generic -o "$work/digits.c"
+run "$NNCC" examples/digits/model.onnx --target=riscv64-linux-gnu -mcpu=rv64gcv \
+    -o "$work/digits.c"
 
 echo
 echo "== 3. the program"
