@@ -35,6 +35,7 @@ TARGETS = {
     "generic": r"\bnncc_f(32x4|64x2)\b",
     "haswell": r"\b__m256d?\b",
     "znver4": r"\b__m(512|256)d?\b",  # half vectors as well
+    "neoverse-n1": r"\bfloat(32x4|64x2)_t\b",
     "cortex-a53": r"\bfloat(32x4|64x2)_t\b",
     "cortex-a7": r"\bfloat32x4_t\b",
     "rv64gcv": r"\bvfloat(32|64)m[1248]_t\b",
@@ -186,6 +187,8 @@ def main():
     p.add_argument("--only", default="*")
     p.add_argument("--mcpu", type=lambda text: text.split(","), default=list(TARGETS))
     args = p.parse_args()
+    if set(args.mcpu) - set(TARGETS):
+        p.error("--mcpu: one of " + " ".join(TARGETS))
     tiles = [Tile(path) for path in sorted(glob.glob(os.path.join(HERE, args.only + ".ast")))]
     passed = failed = skipped = 0
     portable = os.path.join(args.work, "portable")
