@@ -172,7 +172,7 @@ def runs(case, work, machine):
     """Here by gcc, with its sanitizers unless that takes too long; elsewhere by each compiler, likewise."""
     macs = macs_of(case, work)
     sanitize = machine.native and macs <= SANITIZED_MACS
-    flags = ["-O1"] + harness.SANITIZE if sanitize else ["-O2", "-g"]
+    flags = ["-O1"] + harness.SANITIZE if sanitize else ["-O2"]
     compilers = machine.compilers[:1] if machine.native or macs > EMULATED_MACS else machine.compilers
     return next(filter(None, (runs_with(case, work, cc, flags, machine.emulators) for cc in compilers)), None)
 

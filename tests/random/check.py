@@ -54,8 +54,8 @@ class Settings:
     def __init__(self, nncc, levels, machine, sanitize=False, exact=False):
         self.nncc, self.levels, self.machine, self.exact = os.path.abspath(nncc), levels, machine, exact
         self.c_flags = ["-O1"] + harness.WARNINGS + (harness.SANITIZE if sanitize and machine.native else [])
-        if exact:  # acoshf(1.1f) by the C compiler, where it sees the number, is not always libm's
-            self.c_flags.append("-fno-builtin")
+        if exact:  # acoshf(1.1f) by the C compiler, where it sees the number, is not always libm's; clang fuses a product and a sum
+            self.c_flags += ["-fno-builtin", "-ffp-contract=off"]
 
 
 def precision_of(model):
