@@ -49,8 +49,8 @@ struct target {
 
 /* Registers that hold one vector of a tile of that value with so many rows and `lanes` lanes,
  * of which one register has `in_one` at least: as many as there are for an accumulator of each
- * row and one vector more, and, with masks, one of these, or for what else the value needs; no
- * more than the lanes need. 1 for targets that are not scalable. */
+ * row and what a step loads, and, with masks, one of these, or for what else the value needs;
+ * no more than the lanes need. 1 for targets that are not scalable. */
 int target_group(const struct target *target, const struct expr *value, const char *lane,
                  int64_t rows, int64_t lanes, int64_t in_one);
 /* The target with groups of so many registers for its vectors. */

@@ -28,7 +28,8 @@ enum {
 };
 static const double MASKED_BY_LANE = 1;  // … and elsewhere, for each lane
 static const double CHOICE_CYCLES = 1.5; // of reads that may be outside, for a step
-static const double KEPT = 0.8;          // what is read again comes faster than what is new
+static const double BEGUN = 2;  // instructions of a cycle, whatever groups their vectors take
+static const double KEPT = 0.8; // what is read again comes faster than what is new
 /* Loads of a scalar for vectors of both sizes: two, or one and a move, as compilers have it. */
 static const double AGAIN = 1.5, AGAIN_MOST_TWO = 1.2;
 /* For an element that is stored alone; of a block transposed in registers, with all of its
@@ -36,6 +37,7 @@ static const double AGAIN = 1.5, AGAIN_MOST_TWO = 1.2;
 static const double ONE_BY_ONE = 1.2, TURNED = 0.35, TURNED_SOME = 0.5;
 static const double SPILLED = 1.3; // steps whose scalars do not fit the registers take longer
 static const double SPILL_CYCLES = 0.8; // of a vector in a step that does not
+static const double SPILL_SCALABLE = 4; // … whose place depends on its length
 
 /* ---- the cost of a tile ---- */
 
@@ -326,7 +328,8 @@ static double with_spills(const struct model *m, const struct shape *x, double c
     double scalars = scalar_registers(m, x);
     double more = sums + (double)x->vectors + left + vectors + scalars - m->target->registers;
     cycles *= (left > 0 || scalars > 1) && more > 0 ? SPILLED : 1;
-    return more > 0 ? cycles + SPILL_CYCLES * fmin(more, vectors) : cycles;
+    double each = m->target->scalable ? SPILL_SCALABLE : SPILL_CYCLES;
+    return more > 0 ? cycles + each * fmin(more, vectors) : cycles;
 }
 
 /* The place of the loop that walks along a line of the operand: those inside come back to the
@@ -501,6 +504,19 @@ static bool has_choices(const struct model *m, const struct shape *x) {
     return found;
 }
 
+/* Instructions of one step of the reduction whose vectors take groups of registers. */
+static double step_instructions(const struct model *m, const struct shape *x) {
+    int lane = model_lane(m, x->t);
+    double count = (double)(x->rows[0] * x->rows[1]) * m->ops_inside;
+    for (int k = 0; k < m->operands.len; k++) {
+        const struct operand *o = &m->operands.data[k];
+        bool group = lane >= 0 && (o->step[lane] == 1 || (o->packed && o->step[lane] != 0));
+        if (o->inside)
+            count += loads_of(m, o, x) / (group ? x->whole : 1) + loads_again(m, o, x);
+    }
+    return count;
+}
+
 /* Cycles of one step of the reduction. */
 static double step_cycles(const struct model *m, const struct shape *x) {
     const struct target *t = m->target;
@@ -514,6 +530,8 @@ static double step_cycles(const struct model *m, const struct shape *x) {
         cycles += loads / t->loads;
     else // few instructions begin in a cycle where vectors are short
         cycles = overlap(cycles, loads / t->loads, 0.2, t->lanes ? 2 : 4);
+    if (t->scalable)
+        cycles = overlap(cycles, step_instructions(m, x) / BEGUN, 0.2, 2);
     bool pointers = x->t->row[1] >= 0 && m->guarded[x->t->row[0]] && m->guarded[x->t->row[1]];
     cycles = with_spills(m, x, cycles);
     cycles += has_choices(m, x) ? CHOICE_CYCLES : 0;
