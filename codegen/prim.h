@@ -34,6 +34,7 @@ enum prim {
     PRIM_SPLAT,           // (s) -> v: all lanes
     PRIM_ZERO,            // () -> v
     PRIM_KEEP,            // (v) -> v, which compilers then keep in a register
+    PRIM_SETTLE,          // (v) -> v, which compilers compute before they go on
     PRIM_BARRIER,         // (): a statement before which nothing behind it is loaded
     PRIM_FIRST,           // (k) -> m: the first k lanes, 0 < k < lanes
     PRIM_ADD,

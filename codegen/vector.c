@@ -332,6 +332,17 @@ static void put_barrier(struct vector_tile *t) {
                                      vector_prim(t, PRIM_BARRIER, NULL, NULL, NULL)));
 }
 
+/* Between steps of all rows: compilers are not to load for the next ones before these are done.
+ */
+static void settle(struct vector_tile *t, const char *const *sums) {
+    bool has = prim_has(t->target, PRIM_SETTLE, t->dtype);
+    int vectors = vectors_of(t);
+    for (int k = 0; has && k < t->points * vectors; k++) {
+        take_vector(t, k % vectors);
+        set_accumulator(t, sums[k], vector_prim(t, PRIM_SETTLE, sums[k], NULL, NULL));
+    }
+}
+
 /* `steps` steps from where the last loop is. */
 static void put_steps(struct vector_tile *t, const struct steps *s, int steps,
                       const struct expr *from, const char *const *sums) {
@@ -343,6 +354,8 @@ static void put_steps(struct vector_tile *t, const struct steps *s, int steps,
     for (int k = 0; k < n && !t->failed; k++) {
         if (k > 0 && (turns[k].step != turns[k - 1].step || turns[k].at != turns[k - 1].at))
             put_barrier(t);
+        if (k > 0 && turns[k].row == 0 && turns[k - 1].row == t->points - 1)
+            settle(t, sums);
         for (int v = 0; v < vectors && !t->failed; v++) {
             const char *sum = sums[turns[k].row * vectors + v];
             take_vector(t, v);

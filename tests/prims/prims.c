@@ -55,6 +55,7 @@ static const struct signature signatures[] = {
     SIGNATURE(SPLAT,      'v', "s",   "BITS")
     SIGNATURE(ZERO,       'v', "",    "BITS")
     SIGNATURE(KEEP,       'v', "v",   "BITS")
+    SIGNATURE(SETTLE,     'v', "v",   "BITS")
     SIGNATURE(FIRST,      'm', "k",   "BITS")
     SIGNATURE(ADD,        'v', "vv",  "ROUND")
     SIGNATURE(SUB,        'v', "vv",  "ROUND")
