@@ -119,8 +119,9 @@ static bool put_scalar_step(struct str *s, const struct target *target, enum dty
                             const struct math_row *r) {
     enum prim p = prim_with_scalar(r->prim);
     bool product = r->prim == PRIM_FMA || r->prim == PRIM_FNMA;
+    bool first = product || r->prim == PRIM_MIN || r->prim == PRIM_MAX;
     bool swaps = product || r->prim == PRIM_ADD || r->prim == PRIM_MUL;
-    int at = product ? 0 : 1; // where the scalar stands
+    int at = first ? 0 : 1; // where the scalar stands
     if (p == PRIM_COUNT || !prim_has(target, p, t) ||
         (!is_number(r->args[at]) && !(swaps && is_number(r->args[1 - at]))))
         return false;

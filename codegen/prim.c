@@ -256,7 +256,8 @@ enum prim prim_with_scalar(enum prim p) {
         enum prim vectors, scalar;
     } pairs[] = {
         {PRIM_ADD, PRIM_ADD_SCALAR}, {PRIM_SUB, PRIM_SUB_SCALAR},   {PRIM_MUL, PRIM_MUL_SCALAR},
-        {PRIM_FMA, PRIM_FMA_SCALAR}, {PRIM_FNMA, PRIM_FNMA_SCALAR},
+        {PRIM_FMA, PRIM_FMA_SCALAR}, {PRIM_FNMA, PRIM_FNMA_SCALAR}, {PRIM_MIN, PRIM_MIN_SCALAR},
+        {PRIM_MAX, PRIM_MAX_SCALAR},
     };
     for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++)
         if (pairs[k].vectors == p)

@@ -81,8 +81,8 @@ enum prim {
     PRIM_MUL_SCALAR,  // (v, s) -> v * s
     PRIM_FMA_SCALAR,  // (s, v, x) -> s * v + x, rounded once
     PRIM_FNMA_SCALAR, // (s, v, x) -> x - s * v, rounded once
-    PRIM_AT_LEAST,    // (v, s) -> v > s ? v : s, s neither NaN nor -0
-    PRIM_AT_MOST,     // (v, s) -> v < s ? v : s, s neither NaN nor 0
+    PRIM_MIN_SCALAR,  // (s, v) -> s < v ? s : v
+    PRIM_MAX_SCALAR,  // (s, v) -> s > v ? s : v
     /* Of scalable targets; o: C expression of a pointer to offsets in bytes, unsigned integers
      * of the elements' size. */
     PRIM_LENGTH,            // (n) -> vl: of n lanes, as many as a vector may have
@@ -120,8 +120,8 @@ void prim_put_helpers(struct str *s, const struct target *target, const char *te
 
 /* ---- math.c: functions of functions.def on vectors ---- */
 
-/* p with a scalar for its second vector, or, of products that are added to, for the first;
- * PRIM_COUNT: there is none. */
+/* p with a scalar for its second vector, or, of products that are added to, minima and maxima,
+ * for the first; PRIM_COUNT: there is none. */
 enum prim prim_with_scalar(enum prim p);
 
 /* The primitive that is the function f itself (FUNC_ADD: PRIM_ADD …); PRIM_COUNT: there is

@@ -138,8 +138,9 @@ static const char *with_scalar(struct vector_tile *t, enum prim p, const struct 
     if (scalar == PRIM_COUNT || vector_by_lane(t, s) || !vector_by_lane(t, v) ||
         !prim_has(t->target, scalar, t->dtype))
         return "";
-    const char *x = vector_value(t, v);
-    return vector_prim(t, scalar, x, operand(t, s), NULL);
+    bool first = p == PRIM_MIN || p == PRIM_MAX;
+    const char *x = vector_value(t, v), *c = operand(t, s);
+    return vector_prim(t, scalar, first ? c : x, first ? x : c, NULL);
 }
 
 /* ---- functions ---- */
@@ -197,26 +198,13 @@ static const char *fused(struct vector_tile *t, enum prim p, const struct expr *
     return vector_prim(t, p, v, w, x);
 }
 
-/* Can a bound take the place of the minimum or maximum of a vector and the number e? */
-static enum prim bound_of(const struct vector_tile *t, enum func f, const struct expr *e) {
-    double v = e->kind == EXPR_CONST && dtype_is_float(e->dtype) ? e->value.f : (double)NAN;
-    enum prim p = f == FUNC_MAX ? PRIM_AT_LEAST : f == FUNC_MIN ? PRIM_AT_MOST : PRIM_COUNT;
-    bool wrong_zero = v == 0 && (signbit(v) != 0) == (f == FUNC_MAX);
-    return isnan(v) || wrong_zero || p == PRIM_COUNT || !prim_has(t->target, p, t->dtype)
-               ? PRIM_COUNT
-               : p;
-}
-
 /* p of vectors where one is the same in all lanes, by a scalar; "": there is no such
  * primitive. */
 static const char *scalar_value(struct vector_tile *t, enum prim p, const struct expr *e) {
     if (e->n != 2)
         return "";
-    enum prim bound = bound_of(t, e->func, e->arg[1]);
-    if (bound != PRIM_COUNT && vector_by_lane(t, e->arg[0])) {
-        const char *x = vector_value(t, e->arg[0]);
-        return vector_prim(t, bound, x, vector_scalar(t, e->arg[1], C_ANY), NULL);
-    }
+    if (p == PRIM_MIN || p == PRIM_MAX)
+        return with_scalar(t, p, e->arg[1], e->arg[0]);
     const char *c = with_scalar(t, p, e->arg[0], e->arg[1]);
     bool swaps = p == PRIM_ADD || p == PRIM_MUL;
     return *c || !swaps ? c : with_scalar(t, p, e->arg[1], e->arg[0]);

@@ -18,10 +18,10 @@
  * vectors of certain numbers (check_fill); m M masks of x1, of x2; p a pointer to a vector, c
  * to its first k lanes alone, b B the same to truth values, f a mask of those lanes; g a
  * pointer to what lies k apart, G to that of the first k lanes; o N D the numbers of lanes
- * times k, the last two modulo l and 2 l; s a scalar, t u one that is a number and no zero but
- * 0, but -0; k a number, e that of a lane; a A offsets of lanes, those of A behind the first
- * ones being out of bounds; T a vector of as many lanes as there may be, of which the result
- * has as many. Of vectors whose number of lanes is known at run time the first k lanes are any.
+ * times k, the last two modulo l and 2 l; s a scalar; k a number, e that of a lane; a A offsets
+ * of lanes, those of A behind the first ones being out of bounds; T a vector of as many lanes
+ * as there may be, of which the result has as many. Of vectors whose number of lanes is known
+ * at run time the first k lanes are any.
  */
 struct signature {
     enum prim prim;
@@ -100,8 +100,8 @@ static const struct signature signatures[] = {
     SIGNATURE(MUL_SCALAR, 'v', "vs",  "ROUND")
     SIGNATURE(FMA_SCALAR, 'v', "svv", "ROUND")
     SIGNATURE(FNMA_SCALAR, 'v', "svv", "ROUND")
-    SIGNATURE(AT_LEAST,   'v', "vt",  "BITS")
-    SIGNATURE(AT_MOST,    'v', "vu",  "BITS")
+    SIGNATURE(MIN_SCALAR, 'v', "sv",  "BITS")
+    SIGNATURE(MAX_SCALAR, 'v', "sv",  "BITS")
     SIGNATURE(NUMBERS,    'v', "",    "BITS")
     SIGNATURE(KEEP_TAIL,  'v', "Tv",  "BITS")
     SIGNATURE(LOAD_STRIDED,      'v', "gk",  "BITS")
@@ -201,7 +201,7 @@ static void argument_text(char *out, const struct printer *p, const struct signa
         snprintf(out, MOST_TEXT, kind == 'a' ? "check_offsets" : "check_far");
     else if (strchr("oND", kind))
         numbers_text(out, p, kind, strchr(g->args, 'G') ? APART : k);
-    else if (strchr("stu", kind))
+    else if (kind == 's')
         snprintf(out, MOST_TEXT, "x%d[0]", i);
     else if (kind == 'k' || kind == 'l' || kind == 'e')
         snprintf(out, MOST_TEXT, "%d", k);
@@ -237,7 +237,7 @@ static void declare_argument(struct printer *p, const struct signature *g, int i
     char x[MOST_ARGS][MOST_TEXT] = {"", "", ""}, value[MOST_TEXT];
     char kind = g->args[i];
     bool mask = kind == 'm' || kind == 'M' || kind == 'f';
-    if (strchr("pcgGstuklebBoNDaA", kind))
+    if (strchr("pcgGsklebBoNDaA", kind))
         return;
     snprintf(x[0], MOST_TEXT, "x%d", i);
     if (kind == 'f')

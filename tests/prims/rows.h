@@ -121,8 +121,6 @@ static inline void check_fill(real *x, int count, char kind, uint64_t *state) {
             x[i] = (real)(12582912 + check_random(state) % 256);
         else if (kind == 'r')
             x[i] = (real)(262144 + (double)(check_random(state) % 8388608) / 32);
-        else if ((kind == 't' || kind == 'u') && !(size > 0))
-            x[i] = kind == 't' ? (real)0 : -(real)0;
         else if (kind == 'P')
             x[i] = size >= least && !isinf(size) ? size : 3;
         else if (FLUSHES && (kind == 'm' || kind == 'M'))
