@@ -46,7 +46,9 @@ static const char *length_of(struct vector_tile *t, const char *lanes) {
 }
 
 bool vector_is_one_length(const struct vector_tile *t) {
-    return t->lane_count > 0 && t->lane_count <= t->width;
+    const struct target *target = t->whole;
+    int64_t surely = (int64_t)t->width * target->least_bytes * target->group;
+    return t->lane_count > 0 && t->lane_count * target->vector_bytes <= surely;
 }
 
 void vector_declare_length(struct vector_tile *t) {

@@ -15,7 +15,9 @@ struct target {
     const char *base;      // table whose rows count where this one has none; NULL: none
     int vector_bytes;      // of a vector register; 0: the C has no vectors of its own
     int registers;         // for vectors
-    bool scalable;         // a register has vector_bytes or more, which is known at run time
+    bool scalable;         // how long a register is, is known at run time; vector_bytes is the
+                           // length that the processor has, or the least it may have
+    int least_bytes;       // … what the instruction set promises: right for any from there on
     int most_bytes;        // … and up to so many all are of use
     int group;             // … registers that hold one vector: 1, 2, 4 or 8; vector_bytes and
                            // registers are then those of groups. 0: 1

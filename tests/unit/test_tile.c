@@ -289,6 +289,34 @@ START_TEST(flushed) {
 }
 END_TEST
 
+/* All lanes are surely in the shortest vector: else there is a loop over them, whatever length
+ * the processor is said to have. */
+static const struct {
+    const char *cpu;
+    int lanes;
+    bool loop;
+} lengths[] = {
+    {"rv64gcv", 32, false},    {"rv64gcv", 33, true},     {"sifive-p670", 32, false},
+    {"sifive-x280", 32, true}, {"sifive-x280", 4, false}, {"sifive-x280", 5, true},
+};
+
+START_TEST(length) {
+    struct program p;
+    char text[256];
+    snprintf(text, sizeof text,
+             "ast \"t\"\ninput b0: f32[64] \"a\" [64]\noutput b1: f32[64] \"c\" [64]\n"
+             "nest \"\" { tile (n: %d vec) b1[n] = b0[n] + 1.0 }\n",
+             lengths[_i].lanes);
+    program_read(&p, text);
+    program_emit_for(&p, target_find(lengths[_i].cpu), false);
+    const char *source = str_cstr(&p.source);
+    ck_assert_msg(strstr(source, "vfadd"), "%s", source);
+    ck_assert_msg(!strstr(source, "n += (int32_t)vl") == !lengths[_i].loop, "%s", source);
+    ck_assert_msg(!strstr(source, "const size_t vl") == lengths[_i].loop, "%s", source);
+    program_free(&p);
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 int main(void) {
@@ -299,6 +327,7 @@ int main(void) {
     tcase_add_loop_test(c, form, 0, COUNT(forms));
     tcase_add_test(c, stack);
     tcase_add_loop_test(c, flushed, 0, COUNT(values));
+    tcase_add_loop_test(c, length, 0, COUNT(lengths));
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
