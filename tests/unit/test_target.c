@@ -54,6 +54,7 @@ START_TEST(groups) {
     ast_free(a);
     str_free(&text);
     str_free(&messages);
+    intern_free(&names);
     arena_free(&arena);
 }
 END_TEST
